@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The auth sidecar: one per user pod, the pod's only way in.
+
+pub mod token_sync;
