@@ -1,0 +1,239 @@
+//! etcd, kube-apiserver, kube-controller-manager and kube-scheduler, with the flags that matter.
+
+use std::{net::TcpListener, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    kubectl,
+    layout::{Layout, NODE, POD_NET, SERVICE_NET},
+    mode::Mode,
+    network::inside,
+    pki, process, report, tools,
+};
+
+/// How a control plane is reached: the one difference between the two modes that have one.
+struct Place {
+    mode: Mode,
+    /// The API server's address as clients and the `kubernetes` service see it.
+    address: String,
+    port: u16,
+    etcd_port: u16,
+    etcd_peer_port: u16,
+}
+
+impl Place {
+    fn of(mode: Mode, layout: &Layout) -> Result<Self> {
+        if mode == Mode::Namespace {
+            return Ok(Self {
+                mode,
+                address: NODE.to_string(),
+                port: 6443,
+                etcd_port: 2379,
+                etcd_peer_port: 2380,
+            });
+        }
+        // On the host's own loopback the usual ports may be taken: take free ones, once.
+        let [port, etcd_port, etcd_peer_port] = remembered_ports(layout)?;
+        Ok(Self {
+            mode,
+            address: "127.0.0.1".into(),
+            port,
+            etcd_port,
+            etcd_peer_port,
+        })
+    }
+
+    fn command(&self, layout: &Layout, name: &str) -> Command {
+        let program = tools::program(layout, name);
+        if self.mode == Mode::Namespace {
+            inside(layout, program)
+        } else {
+            Command::new(program)
+        }
+    }
+}
+
+fn remembered_ports(layout: &Layout) -> Result<[u16; 3]> {
+    let path = layout.state.join("ports.json");
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return serde_json::from_str(&text)
+            .with_context(|| format!("cannot read {}", path.display()));
+    }
+    // Held together, so that the three differ.
+    let held: [TcpListener; 3] = [
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    ];
+    let [a, b, c] = held.each_ref().map(TcpListener::local_addr);
+    let ports = [a?.port(), b?.port(), c?.port()];
+    std::fs::write(&path, serde_json::to_string(&ports)?)?;
+    Ok(ports)
+}
+
+/// Starts etcd and kube-apiserver and waits until the API answers.
+pub(crate) fn start_api(layout: &Layout, mode: Mode) -> Result<()> {
+    let place = Place::of(mode, layout)?;
+    pki::ensure(layout, &format!("https://{}:{}", place.address, place.port))?;
+    report::step("etcd and kube-apiserver", || {
+        let etcd = process::start(layout, "etcd", &etcd(layout, &place)?)?;
+        let api = process::start(layout, "kube-apiserver", &api_server(layout, &place))?;
+        process::wait_until(
+            "kube-apiserver",
+            Duration::from_secs(120),
+            &[&etcd, &api],
+            || Ok(kubectl::succeeds(layout, &["get", "--raw", "/readyz"])),
+        )
+    })
+}
+
+/// Starts kube-controller-manager and kube-scheduler.
+pub(crate) fn start_controllers(layout: &Layout) -> Result<()> {
+    report::step("kube-controller-manager and kube-scheduler", || {
+        let controllers = process::start(
+            layout,
+            "kube-controller-manager",
+            &controller_manager(layout),
+        )?;
+        let scheduler = process::start(layout, "kube-scheduler", &scheduler(layout))?;
+        process::wait_until(
+            "the default service account",
+            Duration::from_secs(60),
+            &[&controllers, &scheduler],
+            || {
+                Ok(kubectl::succeeds(
+                    layout,
+                    &["-n", "default", "get", "serviceaccount", "default"],
+                ))
+            },
+        )
+    })
+}
+
+fn etcd(layout: &Layout, place: &Place) -> Result<Command> {
+    let client = format!("http://127.0.0.1:{}", place.etcd_port);
+    let peer = format!("http://127.0.0.1:{}", place.etcd_peer_port);
+    let mut command = place.command(layout, "etcd");
+    command.arg("--data-dir").arg(layout.folder("etcd")?);
+    command.args([
+        "--listen-client-urls",
+        &client,
+        "--advertise-client-urls",
+        &client,
+    ]);
+    command.args([
+        "--listen-peer-urls",
+        &peer,
+        "--initial-advertise-peer-urls",
+        &peer,
+    ]);
+    command.args(["--initial-cluster", &format!("default={peer}")]);
+    // A development cluster may lose its data with the machine; waiting for the disk costs seconds.
+    command.args(["--unsafe-no-fsync", "--log-level", "warn"]);
+    Ok(command)
+}
+
+fn api_server(layout: &Layout, place: &Place) -> Command {
+    let pki = layout.pki();
+    let mut command = place.command(layout, "kube-apiserver");
+    flag_paths(
+        &mut command,
+        &pki,
+        &[
+            ("--client-ca-file", "ca.crt"),
+            ("--tls-cert-file", "serving.crt"),
+            ("--tls-private-key-file", "serving.key"),
+            ("--kubelet-certificate-authority", "ca.crt"),
+            (
+                "--kubelet-client-certificate",
+                "apiserver-kubelet-client.crt",
+            ),
+            ("--kubelet-client-key", "apiserver-kubelet-client.key"),
+            ("--service-account-key-file", "service-accounts.crt"),
+            ("--service-account-signing-key-file", "service-accounts.key"),
+        ],
+    );
+    command.arg("--cert-dir").arg(&pki);
+    command.args([
+        "--secure-port",
+        &place.port.to_string(),
+        "--advertise-address",
+        &place.address,
+    ]);
+    command.args([
+        "--bind-address",
+        if place.mode == Mode::Namespace {
+            "0.0.0.0"
+        } else {
+            "127.0.0.1"
+        },
+    ]);
+    command.args([
+        "--etcd-servers",
+        &format!("http://127.0.0.1:{}", place.etcd_port),
+    ]);
+    command.args(["--service-cluster-ip-range", SERVICE_NET]);
+    command.args([
+        "--service-account-issuer",
+        "https://kubernetes.default.svc.cluster.local",
+    ]);
+    command.args([
+        "--authorization-mode",
+        "Node,RBAC",
+        "--enable-admission-plugins",
+        "NodeRestriction",
+    ]);
+    command.args(["--allow-privileged=true", "--anonymous-auth=false"]);
+    // Otherwise `kubectl logs` looks up the node's name.
+    command.args(["--kubelet-preferred-address-types", "InternalIP"]);
+    command
+}
+
+fn controller_manager(layout: &Layout) -> Command {
+    let pki = layout.pki();
+    let mut command = inside(layout, tools::program(layout, "kube-controller-manager"));
+    flag_paths(
+        &mut command,
+        &pki,
+        &[
+            ("--kubeconfig", "controller-manager.kubeconfig"),
+            // Pods get their `kube-root-ca.crt` from it.
+            ("--root-ca-file", "ca.crt"),
+            ("--service-account-private-key-file", "service-accounts.key"),
+        ],
+    );
+    command.args([
+        "--allocate-node-cidrs=true",
+        "--cluster-cidr",
+        POD_NET,
+        "--node-cidr-mask-size",
+        "24",
+    ]);
+    command.args([
+        "--service-cluster-ip-range",
+        SERVICE_NET,
+        "--use-service-account-credentials=true",
+    ]);
+    command.args(["--leader-elect=false", "--bind-address", "127.0.0.1"]);
+    command.arg("--cert-dir").arg(&pki);
+    command
+}
+
+fn scheduler(layout: &Layout) -> Command {
+    let mut command = inside(layout, tools::program(layout, "kube-scheduler"));
+    flag_paths(
+        &mut command,
+        &layout.pki(),
+        &[("--kubeconfig", "scheduler.kubeconfig")],
+    );
+    command.args(["--leader-elect=false", "--bind-address", "127.0.0.1"]);
+    command
+}
+
+/// Adds flags whose values are files of one folder.
+pub(crate) fn flag_paths(command: &mut Command, folder: &Path, flags: &[(&str, &str)]) {
+    for (flag, file) in flags {
+        command.arg(flag).arg(folder.join(file));
+    }
+}

@@ -1,0 +1,158 @@
+//! The node's namespaces: a network of its own, linked to the host and routed there, and mounts of its
+//! own, so that whatever containerd and the kubelet mount goes away with them.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::layout::{CLUSTER_NET, HOST, LINK_PREFIX, Layout, NAME, NODE};
+
+/// The host's end of the link. Interface names have at most 15 characters.
+const HOST_LINK: &str = "bp-openclaw";
+/// The node's end of the link.
+const NODE_LINK: &str = "uplink";
+
+/// Makes both namespaces, as far as they are missing.
+pub(crate) fn up(layout: &Layout) -> Result<()> {
+    if !namespace_file().exists() {
+        refuse_taken_network()?;
+        ip(&["netns", "add", NAME])?;
+    }
+    if !Path::new("/sys/class/net").join(HOST_LINK).exists() {
+        ip(&[
+            "link", "add", HOST_LINK, "type", "veth", "peer", "name", NODE_LINK, "netns", NAME,
+        ])?;
+        ip(&[
+            "address",
+            "add",
+            &format!("{HOST}/{LINK_PREFIX}"),
+            "dev",
+            HOST_LINK,
+        ])?;
+        ip(&["link", "set", HOST_LINK, "up"])?;
+        let within = |arguments: &[&str]| ip(&[&["-n", NAME], arguments].concat());
+        within(&["link", "set", "lo", "up"])?;
+        within(&[
+            "address",
+            "add",
+            &format!("{NODE}/{LINK_PREFIX}"),
+            "dev",
+            NODE_LINK,
+        ])?;
+        within(&["link", "set", NODE_LINK, "up"])?;
+        within(&["route", "add", "default", "via", &HOST.to_string()])?;
+        // The link's own /24 is more specific; this is for pods and services.
+        ip(&["route", "add", CLUSTER_NET, "via", &NODE.to_string()])?;
+    }
+    private_mounts(layout)?;
+    run(inside(layout, "sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))
+}
+
+/// A mount namespace, kept by a bind mount of its file on a private mount (mount_namespaces(7)).
+fn private_mounts(layout: &Layout) -> Result<()> {
+    let folder = layout.folder("namespaces")?;
+    let file = folder.join("mount");
+    if !is_mount_point(&folder)? {
+        run(Command::new("mount").arg("--bind").args([&folder, &folder]))?;
+        run(Command::new("mount").arg("--make-private").arg(&folder))?;
+    }
+    if !is_mount_point(&file)? {
+        fs::write(&file, "")?;
+        let mut option = std::ffi::OsString::from("--mount=");
+        option.push(&file);
+        run(Command::new("unshare")
+            .arg(option)
+            .args(["--propagation", "slave", "true"]))?;
+        // Pods share mounts with the kubelet; containerd's sockets and the containers' logs are ours alone.
+        run(inside(layout, "mount").args(["--make-rshared", "/"]))?;
+        run(inside(layout, "mount").args(["-t", "tmpfs", "tmpfs", "/run"]))?;
+        run(inside(layout, "mount")
+            .arg("--bind")
+            .arg(layout.folder("var-log")?)
+            .arg("/var/log"))?;
+    }
+    Ok(())
+}
+
+/// Removes both namespaces and the link. Their processes must have ended.
+pub(crate) fn down(layout: &Layout) -> Result<()> {
+    let folder = layout.namespaces();
+    for mounted in [folder.join("mount"), folder.clone()] {
+        while is_mount_point(&mounted)? {
+            run(Command::new("umount").arg(&mounted))?;
+        }
+    }
+    if namespace_file().exists() {
+        ip(&["netns", "delete", NAME])?;
+    }
+    if Path::new("/sys/class/net").join(HOST_LINK).exists() {
+        ip(&["link", "delete", HOST_LINK])?;
+    }
+    Ok(())
+}
+
+/// A command that runs on the node: in its network and its mounts.
+///
+/// Not `ip netns exec`: that remounts /sys and hides the cgroups from the kubelet.
+pub(crate) fn inside(layout: &Layout, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("nsenter");
+    let mut mount = std::ffi::OsString::from("--mount=");
+    mount.push(layout.namespaces().join("mount"));
+    command
+        .arg(mount)
+        .arg(format!("--net={}", namespace_file().display()))
+        .arg(program);
+    command
+}
+
+fn namespace_file() -> std::path::PathBuf {
+    Path::new("/run/netns").join(NAME)
+}
+
+/// Refuses to take addresses that something else on this machine uses.
+fn refuse_taken_network() -> Result<()> {
+    let output = Command::new("ip")
+        .args(["-4", "route", "show", "to", "root", CLUSTER_NET])
+        .output()?;
+    let routes = String::from_utf8_lossy(&output.stdout);
+    if routes.trim().is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "this machine already routes part of {CLUSTER_NET}, which the cluster needs: {}",
+        routes.trim()
+    )
+}
+
+/// Whether something is mounted exactly there (`/proc/self/mountinfo`, proc(5)).
+fn is_mount_point(path: &Path) -> Result<bool> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read the mounts")?;
+    // Spaces stand as octal escapes in that file.
+    let wanted = path.display().to_string().replace(' ', "\\040");
+    Ok(mounts
+        .lines()
+        .any(|line| line.split(' ').nth(4) == Some(wanted.as_str())))
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    run(Command::new("ip").args(arguments))
+}
+
+/// Runs a short command; its words on stderr become the error.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
