@@ -1,0 +1,47 @@
+{{/* Contradictions that a schema cannot word. One message names all of them. */}}
+{{- define "bp-openclaw.assert" -}}
+{{- $faults := list -}}
+{{- $tls := .Values.webhook.tls -}}
+{{- if has .Values.tenant.namespace (list "kube-system" .Release.Namespace) -}}
+{{- $faults = append $faults (printf "tenant.namespace is %q, which is kube-system or the release's own namespace: user pods need one of their own, because no pod of these is injected" .Values.tenant.namespace) -}}
+{{- end -}}
+{{- if has .Values.tenant.namespace .Values.webhook.excludedNamespaces -}}
+{{- $faults = append $faults (printf "webhook.excludedNamespaces holds tenant.namespace %q: no user pod would be injected" .Values.tenant.namespace) -}}
+{{- end -}}
+{{- if and (eq .Values.gateway.scope "shared") (not .Values.gateway.existingSecret) -}}
+{{- $faults = append $faults "gateway.scope is shared, but gateway.existingSecret is empty: name a Secret of the tenant namespace that has the key OPENCLAW_GATEWAY_TOKEN" -}}
+{{- end -}}
+{{- if and (eq .Values.gateway.scope "perUser") .Values.gateway.existingSecret -}}
+{{- $faults = append $faults "gateway.existingSecret is set, but gateway.scope is perUser: set gateway.scope to shared, or leave existingSecret empty" -}}
+{{- end -}}
+{{- if eq $tls.mode "provided" -}}
+{{- if not (and $tls.provided.secretName $tls.provided.caBundle) -}}
+{{- $faults = append $faults "webhook.tls.mode is provided: set webhook.tls.provided.secretName and webhook.tls.provided.caBundle" -}}
+{{- end -}}
+{{- else if or $tls.provided.secretName $tls.provided.caBundle -}}
+{{- $faults = append $faults (printf "webhook.tls.provided is set, but webhook.tls.mode is %s: set it to provided" $tls.mode) -}}
+{{- end -}}
+{{- if .Values.assertNoPlaceholders -}}
+{{- range (include "bp-openclaw.placeholders" . | fromJsonArray) -}}
+{{- $faults = append $faults (printf "%s is still a placeholder" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if $faults -}}
+{{- fail (printf "\n  - %s\n" (join "\n  - " $faults)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The required values that still hold their placeholder, as a JSON array of their names. */}}
+{{- define "bp-openclaw.placeholders" -}}
+{{- $left := list -}}
+{{- $required := dict
+  "keycloak.realmURL" .Values.keycloak.realmURL
+  "newapi.baseURL" .Values.newapi.baseURL
+  "tenant.namespace" .Values.tenant.namespace -}}
+{{- range $name := keys $required | sortAlpha -}}
+{{- if contains "placeholder" (get $required $name | lower) -}}
+{{- $left = append $left $name -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $left -}}
+{{- end -}}

@@ -1,0 +1,41 @@
+{{/* Names. Everything derives from the release, so that releases live side by side. */}}
+
+{{- define "bp-openclaw.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 53 characters, so that `<fullname>-spawner` is still a Service name; dots are legal in a
+release's name but not in a Service's. */}}
+{{- define "bp-openclaw.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if not (contains (include "bp-openclaw.name" .) $name) -}}
+{{- $name = printf "%s-%s" $name (include "bp-openclaw.name" .) -}}
+{{- end -}}
+{{- default $name .Values.fullnameOverride | replace "." "-" | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "bp-openclaw.webhook" -}}{{ include "bp-openclaw.fullname" . }}-webhook{{- end -}}
+{{- define "bp-openclaw.spawner" -}}{{ include "bp-openclaw.fullname" . }}-spawner{{- end -}}
+{{- define "bp-openclaw.seed" -}}{{ include "bp-openclaw.fullname" . }}-seed{{- end -}}
+{{- define "bp-openclaw.tlsSecret" -}}
+{{- if eq .Values.webhook.tls.mode "provided" -}}
+{{ .Values.webhook.tls.provided.secretName }}
+{{- else -}}
+{{ include "bp-openclaw.webhook" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{/* Name of a cluster-scoped object: <fullname>-<what>.<namespace>. Two releases may have one name in
+two namespaces; a namespace has no dot, so the last dot keeps them apart.
+Takes (list root what). */}}
+{{- define "bp-openclaw.clusterName" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s-%s.%s" (include "bp-openclaw.fullname" $root) (index . 1) $root.Release.Namespace -}}
+{{- end -}}
+
+{{/* Full reference of an image. Takes (list root component). */}}
+{{- define "bp-openclaw.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := index $root.Values.images (index . 1) -}}
+{{- printf "%s:%s" $image.repository (default $root.Chart.AppVersion $image.tag) -}}
+{{- end -}}
