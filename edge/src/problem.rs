@@ -1,0 +1,106 @@
+//! Errors as `application/problem+json` (RFC 9457), for people and for programs: `code` is stable,
+//! the texts are not.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+
+/// One error answer.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// `code` is a stable kebab-case word; `title` says the same to a person in every case.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        Self { status, code, title, detail: None, retry_after: None }
+    }
+
+    /// What was wrong this time, and what would help.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// When trying again makes sense: `Retry-After` in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut document = serde_json::json!({
+            "type": format!("urn:openclaw:problem:{}", self.code),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "code": self.code,
+        });
+        if let Some(detail) = self.detail {
+            document["detail"] = detail.into();
+        }
+        let mut response = Response::new(Body::from(document.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(delay) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
+        }
+        response
+    }
+}
+
+/// An error answer with all texts given.
+pub fn problem(
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: impl Into<String>,
+) -> Response {
+    Problem::new(status, code, title).detail(detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_is_readable_by_people_and_programs() {
+        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "upstream-down", "Not there")
+            .detail("it is starting")
+            .retry_after(Duration::from_millis(300))
+            .into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "type": "urn:openclaw:problem:upstream-down",
+                "title": "Not there",
+                "status": 503,
+                "code": "upstream-down",
+                "detail": "it is starting",
+            })
+        );
+    }
+}

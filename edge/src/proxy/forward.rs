@@ -1,0 +1,143 @@
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, Request, StatusCode, header};
+
+use super::{
+    Fault, Session, Upstream, body, headers,
+    request::{self, Kind},
+    upgrade,
+};
+use crate::{program::Chain, tunnels::Tunnels};
+
+/// Forwards one request and answers it, whatever happens.
+///
+/// `edit` adds the headers that the upstream trusts, after all that a client must not say is gone
+/// (see [`headers::to_upstream`]); the client's `Host` passes unless `edit` removes or replaces it.
+/// Bodies are streamed both ways. A WebSocket is tunnelled once the upstream has agreed. A WebSocket
+/// or an event stream ends with `session`.
+pub async fn forward(
+    request: Request<Body>,
+    upstream: &Upstream,
+    edit: impl FnOnce(&mut HeaderMap),
+    session: Session,
+) -> Response {
+    let kind = match request::check(&request) {
+        Ok(kind) => kind,
+        Err(refusal) => {
+            tracing::debug!(code = refusal.code(), "request refused");
+            return refusal.into_response();
+        }
+    };
+    let life = Life::new(&request, session);
+    let answer = match kind {
+        Kind::Plain => plain(request, upstream, edit, life).await,
+        Kind::WebSocket => upgrade::forward(request, upstream, edit, life).await,
+    };
+    answer.unwrap_or_else(Fault::into_response)
+}
+
+async fn plain(
+    request: Request<Body>,
+    upstream: &Upstream,
+    edit: impl FnOnce(&mut HeaderMap),
+    life: Life,
+) -> Result<Response, Fault> {
+    let response = send(upstream, outgoing(request, upstream, edit)?).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Fault::Protocol);
+    }
+    Ok(incoming(response, life))
+}
+
+/// The request as the upstream gets it: method and path unchanged, everything else made anew.
+pub(super) fn outgoing(
+    request: Request<Body>,
+    upstream: &Upstream,
+    edit: impl FnOnce(&mut HeaderMap),
+) -> Result<Request<Body>, Fault> {
+    let (client, content) = request.into_parts();
+    let mut request = Request::new(body::to_upstream(content));
+    *request.method_mut() = client.method;
+    // The check has seen a path.
+    let path = client.uri.path_and_query().ok_or(Fault::Target)?;
+    *request.uri_mut() = upstream.uri(path).map_err(|_too_long| Fault::Target)?;
+    *request.headers_mut() = client.headers;
+    // HTTP/2 carries the host in its `:authority`.
+    if let Some(authority) = client.uri.authority()
+        && let Ok(host) = authority.as_str().parse()
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    headers::to_upstream(request.headers_mut(), edit);
+    Ok(request)
+}
+
+pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<Response, Fault> {
+    match upstream.client().request(request).await {
+        Ok(response) => Ok(response.map(Body::new)),
+        Err(error) => {
+            let fault = Fault::from(&error);
+            let upstream = upstream.authority().as_str();
+            let error = Chain(&error).to_string();
+            tracing::warn!(upstream, code = fault.code(), error, "no answer from the upstream");
+            Err(fault)
+        }
+    }
+}
+
+/// The upstream's response as the client gets it.
+pub(super) fn incoming(mut response: Response, life: Life) -> Response {
+    response.extensions_mut().clear();
+    headers::to_client(response.headers_mut());
+    if is_event_stream(response.headers()) {
+        response.map(|content| body::while_alive(content, life))
+    } else {
+        response
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// How long a stream lives: as long as its session and its server.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    session: Session,
+    tunnels: Tunnels,
+}
+
+/// What ended a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The session has ended.
+    Session,
+    /// This server is about to.
+    Server,
+}
+
+impl Life {
+    fn new(request: &Request<Body>, session: Session) -> Self {
+        let tunnels = request.extensions().get::<Tunnels>().cloned();
+        Self { session, tunnels: tunnels.unwrap_or_else(Tunnels::untracked) }
+    }
+
+    /// Where a stream runs that outlives its request.
+    pub(super) fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+
+    /// Resolves when the stream has to end, and tells why.
+    pub(super) async fn over(self) -> Over {
+        tokio::select! {
+            () = self.session.ended() => Over::Session,
+            () = self.tunnels.ending() => Over::Server,
+        }
+    }
+}

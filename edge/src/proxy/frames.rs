@@ -1,0 +1,158 @@
+//! Where WebSocket frames begin and end in a stream of bytes (RFC 6455 section 5.2). Payloads are
+//! passed over, never kept.
+
+/// Longest head: 2 bytes, 8 of length, 4 of mask.
+const LONGEST_HEAD: usize = 14;
+
+/// The position of one direction of a WebSocket within its current frame.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    head: [u8; LONGEST_HEAD],
+    /// Bytes of the head that are there; 0 between two frames.
+    have: usize,
+    /// Bytes of the payload to come, once the head is complete.
+    payload: u64,
+}
+
+impl Frames {
+    /// Whether the bytes so far end with a whole frame.
+    pub(super) fn at_boundary(&self) -> bool {
+        self.have == 0 && self.payload == 0
+    }
+
+    /// Takes in all of `bytes`.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = self.pass_frame(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Takes in `bytes` up to the end of the current frame and tells how many those are.
+    pub(super) fn pass_frame(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        if self.payload == 0 {
+            for byte in bytes {
+                taken += 1;
+                if self.push(*byte) {
+                    break;
+                }
+            }
+        }
+        let rest = bytes.len() - taken;
+        let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(rest);
+        self.payload -= payload as u64;
+        taken + payload
+    }
+
+    /// Adds a byte to the head; true when that completes it.
+    fn push(&mut self, byte: u8) -> bool {
+        if let Some(place) = self.head.get_mut(self.have) {
+            *place = byte;
+        }
+        self.have += 1;
+        let [_, second, ..] = self.head;
+        if self.have < 2 || self.have < head_length(second) {
+            return false;
+        }
+        self.payload = payload_length(&self.head);
+        self.have = 0;
+        true
+    }
+}
+
+/// Length of a head whose second byte is `second`.
+fn head_length(second: u8) -> usize {
+    let length = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    2 + length + mask
+}
+
+fn payload_length(head: &[u8; LONGEST_HEAD]) -> u64 {
+    let [_, second, a, b, c, d, e, f, g, h, ..] = *head;
+    match second & 0x7f {
+        126 => u64::from(u16::from_be_bytes([a, b])),
+        127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        short => u64::from(short),
+    }
+}
+
+/// An unmasked Close frame, as a server sends it. `reason` is cut to what a control frame holds.
+pub(super) fn close(code: u16, reason: &str) -> Vec<u8> {
+    const FIN_CLOSE: u8 = 0x88;
+    let reason: Vec<u8> = reason.bytes().take(123).collect();
+    let length = 2 + reason.len() as u8;
+    let mut frame = vec![FIN_CLOSE, length];
+    frame.extend(code.to_be_bytes());
+    frame.extend(reason);
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A binary frame with a payload of `length` bytes that look like heads.
+    fn frame(length: usize, masked: bool) -> Vec<u8> {
+        let mask = if masked { 0x80 } else { 0 };
+        let mut frame = vec![0x82];
+        match length {
+            0..126 => frame.push(mask | length as u8),
+            126..65_536 => {
+                frame.push(mask | 126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        if masked {
+            frame.extend([1, 2, 3, 4]);
+        }
+        frame.resize(frame.len() + length, 0x82);
+        frame
+    }
+
+    #[test]
+    fn a_boundary_is_found_however_the_bytes_are_cut() {
+        for masked in [false, true] {
+            for length in [0, 1, 125, 126, 65_535, 65_536] {
+                let bytes = frame(length, masked);
+                for cut in [0, 1, 2, 3, 9, bytes.len() - 1].into_iter().filter(|cut| *cut < bytes.len()) {
+                    let (first, second) = bytes.split_at(cut);
+                    let mut frames = Frames::default();
+                    frames.pass(first);
+                    assert_eq!(frames.at_boundary(), cut == 0, "{length} {masked} {cut}");
+                    frames.pass(second);
+                    assert!(frames.at_boundary(), "{length} {masked} {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_frame_is_passed_at_a_time() {
+        let mut bytes = frame(300, false);
+        let first = bytes.len();
+        bytes.extend(frame(5, false));
+        let mut frames = Frames::default();
+        frames.pass(&bytes[..10]);
+        assert_eq!(frames.pass_frame(&bytes[10..]), first - 10);
+        assert!(frames.at_boundary());
+    }
+
+    #[test]
+    fn a_close_frame_is_a_whole_frame_that_fits() {
+        let bytes = close(1008, "session ended");
+        assert_eq!(bytes[..4], [0x88, 15, 0x03, 0xf0]);
+        let mut frames = Frames::default();
+        assert_eq!(frames.pass_frame(&bytes), bytes.len());
+        assert!(frames.at_boundary());
+        assert_eq!(close(1001, &"x".repeat(500)).len(), 127);
+    }
+}

@@ -1,0 +1,21 @@
+//! A streaming reverse proxy for one request: refuse what two parsers could read differently
+//! ([`request`]), remove what a client must not say ([`headers`]), forward ([`forward()`]), and end
+//! streams with their session ([`session`]). What is allowed is the caller's business.
+
+mod body;
+mod fault;
+mod forward;
+mod frames;
+pub mod headers;
+pub mod request;
+mod session;
+mod tunnel;
+mod upgrade;
+mod upstream;
+
+pub use self::{
+    fault::Fault,
+    forward::forward,
+    session::{Session, SessionHandle},
+    upstream::{InvalidUpstream, Upstream},
+};
