@@ -1,0 +1,69 @@
+# One command per chore. `make` alone lists them.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TARGET := $(shell uname -m)-unknown-linux-musl
+BINARIES := target/$(TARGET)/image
+PROGRAMS := webhook sidecar spawner runtime
+CLUSTER := target/debug/cluster-dev
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: images ## bring everything up and tell the story of one user's pod
+	cargo run --quiet -p tests --bin demo
+
+.PHONY: down
+down: ## end the cluster and all that belongs to it; the cache stays
+	cargo build --quiet -p cluster-dev
+	$(CLUSTER) down
+
+.PHONY: test
+test: lint test-unit test-cluster ## everything, the real-cluster tests too
+
+.PHONY: test-unit
+test-unit: ## what needs no cluster
+	cargo test --workspace
+
+.PHONY: test-cluster
+test-cluster: images ## the tests on a real cluster, with real Keycloak and real helm
+	cargo test -p tests --features cluster
+
+.PHONY: lint
+lint: toolchain ## format, clippy and docs, without a warning
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+.PHONY: deny
+deny: ## licences, banned crates and sources (installs cargo-deny into the cache once)
+	cargo deny check bans licenses sources
+
+.PHONY: bench
+bench: ## ratios beside a peer or a baseline (none so far)
+	@echo "no benchmarks yet"
+
+.PHONY: up
+up: ## a one-node cluster: kind where Docker runs, otherwise the real parts on this host
+	cargo build --quiet -p cluster-dev
+	$(CLUSTER) up
+
+.PHONY: images
+images: up ## static binaries as images, in the cluster
+	@if $(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only'; then \
+	  echo "a control plane alone runs no pods: no images needed"; \
+	else $(MAKE) binaries && $(CLUSTER) load --binaries $(BINARIES); fi
+
+.PHONY: binaries
+binaries: toolchain ## webhook, sidecar, spawner and runtime as static musl binaries
+	cargo build --profile image --target $(TARGET) $(PROGRAMS:%=-p %)
+
+.PHONY: images-docker
+images-docker: ## the same images through the Dockerfile, for those who have Docker
+	@for program in $(PROGRAMS); do docker build --target $$program -t bp-openclaw/$$program:dev . || exit 1; done
+
+.PHONY: toolchain
+toolchain: ## the pinned Rust toolchain with its musl target
+	@rustup toolchain list | grep -q "^$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)" || rustup toolchain install
+	@rustup target list --installed | grep -q '^$(TARGET)$$' || rustup target add $(TARGET)
