@@ -1,1 +1,33 @@
-//! Skeleton.
+//! The two paths of bp-openclaw on real parts: a cluster, Keycloak, NewAPI.
+//!
+//! Everything here reads like English, because the demo and the cluster tests are what a newcomer
+//! reads first:
+//!
+//! ```ignore
+//! let stage = Stage::set().await?;
+//! let alice = stage.sign_in("alice").await?;
+//! stage.spawner.get("/v1/models").bearer(&alice.access).send().await?.expect(StatusCode::OK)?;
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `stage` | all parts, brought up once and found again |
+//! | [`cluster`] | the development cluster that `cluster-dev up` started |
+//! | [`people`] | the users of the realm |
+//! | [`keycloak`] | a real Keycloak with that realm |
+//! | [`newapi`] | a stand-in for NewAPI that records what it saw, or your own |
+//! | [`chat`] | what is asked of NewAPI, and its streamed answer |
+//! | `install` | the chart, installed with the real helm |
+//! | `admission` | the admission part alone, where the cluster runs no pods |
+//! | [`door`] | one way to send a request to any of them |
+//! | `pods` | pods as the tests see them |
+//! | `story` | what `make demo` tells |
+
+pub mod chat;
+pub mod cluster;
+pub mod door;
+pub mod keycloak;
+pub mod newapi;
+pub mod patience;
+pub mod people;
+pub mod process;

@@ -1,0 +1,181 @@
+//! A real Keycloak with the realm `acme`, on this host, where pods reach it by the same address: the
+//! issuer in a token is then the same for everybody.
+
+mod distribution;
+mod token;
+
+use std::{path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use http::StatusCode;
+use serde::Deserialize;
+
+pub use token::Token;
+
+use crate::{
+    cluster::Cluster,
+    door::Door,
+    patience,
+    people::{Person, REALM},
+    process,
+};
+
+/// The confidential client of the spawner; its id is the audience of its tokens.
+pub const CLIENT: &str = "openclaw";
+/// As [`CLIENT`], with tokens that live for one second.
+pub const CLIENT_SHORT: &str = "openclaw-short";
+/// A public client of somebody else's: its tokens have no audience of ours.
+pub const CLIENT_OTHER: &str = "other-app";
+/// Secret of our two clients in the realm file.
+pub const CLIENT_SECRET: &str = "openclaw-dev-secret";
+
+const PORT: u16 = 8180;
+
+/// How its process is recorded.
+const PROCESS: &str = "keycloak";
+
+/// How long it may take to answer. Measured: 40 to 75 s on two busy cores.
+const START: Duration = Duration::from_secs(300);
+
+/// A running Keycloak.
+#[derive(Clone, Debug)]
+pub struct Keycloak {
+    door: Door,
+    base_url: String,
+}
+
+/// What a user gets by signing in.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Opens the user's own pod.
+    pub access: Token,
+    /// Tells a client who signed in. Opens nothing.
+    pub id: Token,
+}
+
+impl Keycloak {
+    /// The one that runs for this cluster, started if it does not run yet or has another realm.
+    ///
+    /// # Errors
+    /// It cannot be had, or does not start; the message has its last words.
+    pub async fn found_or_started(cluster: &Cluster) -> Result<Self> {
+        let authority = format!("{}:{PORT}", cluster.host_address);
+        let door = Door::at("Keycloak", &authority);
+        let keycloak = Self {
+            door,
+            base_url: format!("http://{authority}"),
+        };
+        // The realm lives in memory, so a running Keycloak has the realm that it was started with.
+        let started_with = cluster.folder("keycloak")?.join("started-with");
+        let wanted = format!("{}\n{REALM}", keycloak.base_url);
+        if process::is_running(cluster, PROCESS)? {
+            if std::fs::read_to_string(&started_with).is_ok_and(|started| started == wanted) {
+                keycloak.wait_until_ready(None).await?;
+                return Ok(keycloak);
+            }
+            process::stop(cluster, PROCESS).await?;
+        }
+        let home = distribution::installed().await?;
+        let realms = home.join("data/import");
+        std::fs::create_dir_all(&realms)?;
+        std::fs::write(realms.join("acme.json"), REALM)?;
+        let command = keycloak.command(&home, &cluster.host_address);
+        let started = process::start(cluster, PROCESS, command)?;
+        std::fs::write(&started_with, wanted)?;
+        keycloak.wait_until_ready(Some(started)).await?;
+        Ok(keycloak)
+    }
+
+    fn command(&self, home: &Path, address: &str) -> Command {
+        let mut command = Command::new(home.join("bin/kc.sh"));
+        command.args([
+            "start",
+            "--optimized",
+            "--import-realm",
+            "--http-enabled=true",
+        ]);
+        command.arg(format!("--http-host={address}"));
+        command.arg(format!("--http-port={PORT}"));
+        command.arg(format!("--hostname={}", self.base_url));
+        command.env("JAVA_OPTS_KC_HEAP", "-Xms128m -Xmx512m");
+        // Measured: 29 instead of 47 seconds of processor time to start, and it will not run long.
+        command.env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1");
+        command
+    }
+
+    async fn wait_until_ready(&self, mut started: Option<process::Started>) -> Result<()> {
+        let looking = patience::until(START, || {
+            let still_runs = started
+                .as_mut()
+                .map_or(Ok(()), process::Started::still_runs);
+            let call = self
+                .door
+                .get("/realms/acme/.well-known/openid-configuration")
+                .send();
+            async move {
+                still_runs?;
+                Ok(call
+                    .await
+                    .is_ok_and(|answer| answer.status == StatusCode::OK))
+            }
+        });
+        let ready = patience::during("Keycloak starts with the realm acme", looking).await;
+        ready.with_context(|| match &started {
+            Some(started) => format!("Keycloak does not answer\n{}", started.log_tail()),
+            None => "Keycloak does not answer".to_owned(),
+        })
+    }
+
+    /// The realm's issuer: the `iss` of its tokens.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        format!("{}/realms/acme", self.base_url)
+    }
+
+    /// Where tokens are asked for.
+    #[must_use]
+    pub fn token_url(&self) -> String {
+        format!("{}{TOKEN_PATH}", self.base_url)
+    }
+
+    /// Signs `person` in at our client.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn sign_in(&self, person: &Person) -> Result<Tokens> {
+        self.sign_in_at(CLIENT, person).await
+    }
+
+    /// Signs `person` in at a client of the realm, with their password.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn sign_in_at(&self, client: &str, person: &Person) -> Result<Tokens> {
+        #[derive(Deserialize)]
+        struct Grant {
+            access_token: String,
+            id_token: String,
+        }
+        let password = person.password();
+        let mut form = vec![
+            ("grant_type", "password"),
+            ("scope", "openid"),
+            ("client_id", client),
+            ("username", person.name.as_str()),
+            ("password", password.as_str()),
+        ];
+        match client {
+            CLIENT | CLIENT_SHORT => form.push(("client_secret", CLIENT_SECRET)),
+            CLIENT_OTHER => {}
+            _ => bail!("the realm has no client {client}"),
+        }
+        let answer = self.door.post(TOKEN_PATH).form(&form).send().await?;
+        let grant: Grant = answer.expect(StatusCode::OK).await?.json().await?;
+        Ok(Tokens {
+            access: Token::new(grant.access_token),
+            id: Token::new(grant.id_token),
+        })
+    }
+}
+
+const TOKEN_PATH: &str = "/realms/acme/protocol/openid-connect/token";
