@@ -1,0 +1,32 @@
+//! Verification of OpenID Connect access tokens, as strict as the standards allow (RFC 6750, 7515,
+//! 7519, 8725): one reading of a request and of a token, or none.
+//!
+//! [`verify`] decides and is pure. [`Verifier`] adds what it needs: keys that are fetched, renewed
+//! and kept through an outage of the issuer. Sidecar, spawner and `sidecar verify` use the same one.
+
+mod algorithm;
+mod args;
+mod jose;
+mod json;
+mod jwk;
+mod keys;
+mod metrics;
+mod pace;
+mod rejection;
+mod source;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod token;
+mod unix_time;
+mod verifier;
+mod verify;
+
+pub use args::{KeyArgs, OidcArgs, PolicyArgs};
+pub use keys::{KeySet, KeySetError};
+pub use rejection::Rejection;
+pub use source::SourceError;
+pub use token::Token;
+pub use unix_time::UnixTime;
+pub use verifier::{ConfigError, Verifier};
+pub use verify::{Policy, Verified, verify};

@@ -1,0 +1,112 @@
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::registry::Registry;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    OidcArgs, Policy, Rejection, SourceError, Token, UnixTime, Verified,
+    args::KeyArgs,
+    source::{self, Source},
+    store::KeyStore,
+    verify,
+};
+use crate::{
+    client::{CaError, Fetcher},
+    readiness::Gate,
+    shutdown::Shutdown,
+};
+
+/// Verifies tokens with keys that it keeps fresh by itself.
+#[derive(Debug)]
+pub struct Verifier {
+    policy: Policy,
+    store: Arc<KeyStore>,
+    _keep_fresh: AbortOnDropHandle<()>,
+}
+
+/// What keeps a verifier from starting. An issuer that is down does not.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The extra CA certificates.
+    #[error("--ca-file")]
+    Ca(#[from] CaError),
+    /// The key set file.
+    #[error("--jwks-file")]
+    Keys(#[from] SourceError),
+}
+
+/// How often a key file is read again at least: it costs nobody anything.
+const FILE_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Verifier {
+    /// Starts to keep keys. Must be called within the async runtime.
+    ///
+    /// `gate` opens with the first keys and says until then what is missing; it closes again when
+    /// an outage outlasts the keys.
+    ///
+    /// # Errors
+    /// When a file that was named cannot be used. An unreachable issuer is no error: requests get
+    /// [`Rejection::KeysUnavailable`] until it answers.
+    pub fn start(args: OidcArgs, gate: Gate, shutdown: Shutdown) -> Result<Arc<Self>, ConfigError> {
+        let policy = args.policy.policy();
+        let store = Arc::new(KeyStore::new(args.keys.jwks_max_age));
+        let mut interval = args.keys.jwks_refresh;
+        let source = source_of(args.keys, &policy.issuer)?;
+        if let Source::File(path) = &source {
+            store.put(source::read_file(path)?);
+            gate.ready();
+            interval = interval.min(FILE_INTERVAL);
+        }
+        let keep_fresh = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move {
+                tokio::select! {
+                    () = store.keep_fresh(source, interval, gate) => {}
+                    // Not on drain: requests that are still served need keys too.
+                    () = shutdown.aborting() => {}
+                }
+            }
+        });
+        Ok(Arc::new(Self { policy, store, _keep_fresh: AbortOnDropHandle::new(keep_fresh) }))
+    }
+
+    /// Decides about a token now. Waits for fresh keys only when the token names an unknown one.
+    ///
+    /// # Errors
+    /// Why the token is refused.
+    pub async fn verify(&self, token: &Token) -> Result<Verified, Rejection> {
+        match self.verdict(token) {
+            // A signature that is wrong under a known key never leads to a fetch.
+            Err(Rejection::UnknownKey | Rejection::KeysUnavailable) => {
+                self.store.refresh().await;
+                self.verdict(token)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Adds `jwks_fetch_total` and `jwks_age_seconds`.
+    pub fn register(&self, registry: &mut Registry) {
+        self.store.metrics.register(registry);
+    }
+
+    fn verdict(&self, token: &Token) -> Result<Verified, Rejection> {
+        let loaded = self.store.current().ok_or(Rejection::KeysUnavailable)?;
+        verify(token, &loaded.keys, &self.policy, UnixTime::now())
+    }
+}
+
+fn source_of(args: KeyArgs, issuer: &str) -> Result<Source, ConfigError> {
+    let KeyArgs { jwks_url, jwks_file, jwks_refresh: _, jwks_max_age: _, ca_file } = args;
+    if let Some(path) = jwks_file {
+        return Ok(Source::File(path));
+    }
+    let fetcher = Fetcher::new(ca_file.as_deref())?;
+    Ok(match jwks_url {
+        Some(url) => Source::Url { fetcher, url },
+        None => Source::Discovery { fetcher, issuer: issuer.to_owned(), found: None },
+    })
+}
