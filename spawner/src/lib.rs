@@ -1,1 +1,24 @@
-//! Skeleton.
+//! The front door. A user's request leads to the user's own pod: made on demand from the operator's
+//! templates, watched until it is ready, reached through its auth sidecar.
+//!
+//! No state is kept but what the watch brings: any replica serves any request, and the pod's name is
+//! the only lock. Pure parts: [`template`], [`render`], [`pod`], [`note`], [`state`], [`model`].
+
+pub mod answer;
+mod api;
+pub mod app;
+pub mod cli;
+pub mod cluster;
+mod gateway;
+pub mod metrics;
+pub mod model;
+pub mod note;
+pub mod pod;
+mod progress;
+mod proxy;
+pub mod render;
+mod serve;
+pub mod servers;
+pub mod state;
+pub mod template;
+pub mod watch;

@@ -1,0 +1,152 @@
+//! The command line: `spawner serve` and `spawner render`. Every flag is an environment variable too.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use contract::UserId;
+use edge::{
+    args::{DrainArgs, LogArgs},
+    oidc::OidcArgs,
+    program::{Failure, Threads, report, run},
+};
+
+use crate::{
+    render::{Blueprint, GatewayScope},
+    serve::serve,
+    template::{Kind, Template, TemplateError},
+};
+
+/// The front door: creates a user's pod on demand, waits for it, and proxies to it.
+#[derive(Debug, Parser)]
+#[command(name = "spawner", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Serve users, until SIGTERM
+    Serve(Box<ServeArgs>),
+    /// Print what would be created for a user, as YAML
+    Render(RenderArgs),
+}
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Where users come in
+    #[arg(long, env = "LISTEN", default_value_t = any(contract::port::SPAWNER))]
+    pub listen: SocketAddr,
+
+    /// Where /livez, /readyz and /metrics are
+    #[arg(long, env = "ADMIN_LISTEN", default_value_t = any(contract::port::SPAWNER_ADMIN))]
+    pub admin_listen: SocketAddr,
+
+    /// The namespace of the users' pods
+    #[arg(long, env = "TENANT_NAMESPACE", value_name = "NAME")]
+    pub namespace: String,
+
+    /// The longest that a request waits for a start
+    #[arg(long, env = "START_TIMEOUT", default_value = "120s", value_parser = humantime::parse_duration)]
+    pub start_timeout: Duration,
+
+    /// How many requests may wait for starts at once; more get 429
+    #[arg(long, env = "MAX_HELD", default_value_t = 1000)]
+    pub max_held: u32,
+
+    /// What is created for a user
+    #[command(flatten)]
+    pub templates: TemplateArgs,
+
+    /// Who may come in
+    #[command(flatten)]
+    pub oidc: OidcArgs,
+
+    /// How the program stops
+    #[command(flatten)]
+    pub drain: DrainArgs,
+
+    /// How the program logs
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What is created for a user.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Templates")]
+pub struct TemplateArgs {
+    /// The pod, with ${USER_UUID} and ${SECRET_NAME}
+    #[arg(long, env = "POD_TEMPLATE", value_name = "FILE")]
+    template: PathBuf,
+
+    /// The pod's NetworkPolicy, with ${USER_UUID}; without it none is made
+    #[arg(long, env = "NETWORK_POLICY_TEMPLATE", value_name = "FILE")]
+    network_policy_template: Option<PathBuf>,
+
+    /// Whose gateway token a pod gets
+    #[arg(long, env = "GATEWAY_SCOPE", value_enum, default_value_t)]
+    gateway_scope: GatewayScope,
+}
+
+#[derive(Debug, clap::Args)]
+struct RenderArgs {
+    #[command(flatten)]
+    templates: TemplateArgs,
+
+    /// The user
+    #[arg(long, value_name = "UUID")]
+    user: UserId,
+}
+
+impl TemplateArgs {
+    /// Reads and checks the templates.
+    pub fn blueprint(&self) -> Result<Blueprint, TemplateError> {
+        let Self { template, network_policy_template, gateway_scope } = self;
+        let pod = Template::read(Kind::Pod, template)?;
+        let policy = network_policy_template
+            .as_deref()
+            .map(|path| Template::read(Kind::NetworkPolicy, path))
+            .transpose()?;
+        Ok(Blueprint::new(pod, policy, *gateway_scope))
+    }
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Serve(args) => {
+                let log = args.log.clone();
+                run(Threads::Multi, &log, |shutdown| serve(*args, shutdown))
+            }
+            Command::Render(args) => match render(&args) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => report(&failure),
+            },
+        }
+    }
+}
+
+fn render(args: &RenderArgs) -> Result<(), Failure> {
+    let blueprint = args.templates.blueprint().map_err(Failure::config)?;
+    let objects = blueprint.render(&args.user).map_err(Failure::config)?;
+    let yaml = objects.to_yaml().map_err(Failure::runtime)?;
+    std::io::Write::write_all(&mut std::io::stdout(), yaml.as_bytes()).map_err(Failure::runtime)
+}
+
+fn any(port: u16) -> SocketAddr {
+    (std::net::Ipv4Addr::UNSPECIFIED, port).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

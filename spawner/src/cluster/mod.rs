@@ -1,0 +1,178 @@
+//! Every call to the Kubernetes API but the watches: few, bounded in time, and with errors that say
+//! who can do something. Objects are sent as the raw JSON of the template, because typed structs
+//! would drop fields newer than our k8s-openapi.
+
+mod fault;
+
+use std::{sync::Arc, time::Duration};
+
+use contract::label;
+use k8s_openapi::{
+    api::{
+        core::v1::{Pod, Secret},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Client, Resource,
+    api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, Request},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use fault::{Action, Fault, Refusal};
+
+use crate::metrics::Metrics;
+
+/// How long one call may take. A spawn makes three, and somebody waits for it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The tenant namespace, as far as the spawner may touch it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: Arc<str>,
+    metrics: Metrics,
+}
+
+/// What became of a create.
+#[derive(Debug)]
+pub enum Created<T> {
+    /// It is new.
+    New(T),
+    /// The name is taken.
+    Exists,
+}
+
+/// What became of a delete.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone, or on its way.
+    Yes,
+    /// It was gone before.
+    Gone,
+    /// Another pod has the name by now; it was not touched.
+    Replaced,
+}
+
+impl Cluster {
+    /// Talks to `namespace` through `client`.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, metrics: Metrics) -> Self {
+        Self { client, namespace: namespace.into(), metrics }
+    }
+
+    /// The tenant namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Creates a Secret. It is never read: whoever gets [`Created::Exists`] keeps what is there.
+    pub async fn create_secret(&self, secret: &Value) -> Result<Created<()>, Fault> {
+        // The answer repeats the value; only the metadata is taken from it.
+        let created = self.create::<Secret, MetadataOnly>("secrets", secret).await?;
+        Ok(match created {
+            Created::New(_) => Created::New(()),
+            Created::Exists => Created::Exists,
+        })
+    }
+
+    /// Creates the NetworkPolicy or brings it up to the template, by server-side apply.
+    pub async fn apply_network_policy(&self, name: &str, policy: &Value) -> Result<(), Fault> {
+        let action = Action { verb: "patch", resource: "networkpolicies" };
+        let params = PatchParams::apply(label::MANAGED_BY_SPAWNER).force();
+        let request = self.requests::<NetworkPolicy>().patch(name, &params, &Patch::Apply(policy));
+        self.call::<MetadataOnly>(action, request).await.map(drop)
+    }
+
+    /// Creates a pod. The name is the lock: of all who try at once, one gets [`Created::New`].
+    pub async fn create_pod(&self, pod: &Value) -> Result<Created<Pod>, Fault> {
+        self.create::<Pod, Pod>("pods", pod).await
+    }
+
+    /// Reads a pod. `None` if there is none.
+    pub async fn pod(&self, name: &str) -> Result<Option<Pod>, Fault> {
+        let action = Action { verb: "get", resource: "pods" };
+        let request = self.requests::<Pod>().get(name, &GetParams::default());
+        match self.call(action, request).await {
+            Ok(pod) => Ok(Some(pod)),
+            Err(fault) if fault.is_not_found() => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Deletes the pod `name` if it is still the one with `uid`, with the template's grace period.
+    pub async fn delete_pod(&self, name: &str, uid: &str) -> Result<Deleted, Fault> {
+        let action = Action { verb: "delete", resource: "pods" };
+        let guard = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+        let request =
+            self.requests::<Pod>().delete(name, &DeleteParams::default().preconditions(guard));
+        match self.call::<MetadataOnly>(action, request).await {
+            Ok(_) => Ok(Deleted::Yes),
+            Err(fault) if fault.is_not_found() => Ok(Deleted::Gone),
+            Err(fault) if fault.is_conflict() => Ok(Deleted::Replaced),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn create<K, T>(
+        &self,
+        resource: &'static str,
+        object: &Value,
+    ) -> Result<Created<T>, Fault>
+    where
+        K: Resource<DynamicType = ()>,
+        T: DeserializeOwned,
+    {
+        let action = Action { verb: "create", resource };
+        let body = serde_json::to_vec(object).unwrap_or_default();
+        let params = PostParams {
+            field_manager: Some(label::MANAGED_BY_SPAWNER.to_owned()),
+            ..PostParams::default()
+        };
+        match self.call(action, self.requests::<K>().create(&params, body)).await {
+            Ok(created) => Ok(Created::New(created)),
+            Err(fault) if fault.is_conflict() => Ok(Created::Exists),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn requests<K: Resource<DynamicType = ()>>(&self) -> Request {
+        Request::new(K::url_path(&(), Some(&self.namespace)))
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        action: Action,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, Fault> {
+        let result = match request {
+            Ok(request) => {
+                tokio::time::timeout(CALL_TIMEOUT, self.client.request::<T>(request)).await
+            }
+            Err(error) => Ok(Err(kube::Error::BuildRequest(error))),
+        };
+        let result = match result {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Fault::of(action, &self.namespace, error)),
+            Err(_elapsed) => Err(Fault::timeout(action, &self.namespace)),
+        };
+        self.metrics.api_call(action, result.as_ref().err());
+        result
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+/// An answer of which only the metadata is read.
+#[derive(Debug, serde::Deserialize)]
+struct MetadataOnly {
+    #[serde(default, rename = "metadata")]
+    _metadata: ObjectMeta,
+}

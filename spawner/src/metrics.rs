@@ -1,0 +1,138 @@
+//! What the spawner counts. No label names a user, and every label's values are a closed set.
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
+    registry::Registry,
+};
+
+use crate::{
+    cluster::{Action, Fault},
+    watch::Pods,
+};
+
+/// The metrics of one spawner; clones count into the same.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    api_calls: Family<ApiCall, Counter>,
+    starts: Family<Outcome, Counter>,
+    stops: Family<Outcome, Counter>,
+    proxied: Family<Outcome, Counter>,
+    refused_tokens: Family<Outcome, Counter>,
+    watch_errors: Family<Watched, Counter>,
+    relists: Family<Watched, Counter>,
+    /// Requests that wait for a pod to get ready.
+    pub held: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiCall {
+    verb: &'static str,
+    resource: &'static str,
+    /// The HTTP status of a refusal, `ok`, or `unreachable`.
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Watched {
+    resource: &'static str,
+}
+
+impl Metrics {
+    /// Adds all metrics to `registry`, under `spawner_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("spawner");
+        registry.register("kube_api_requests", "Calls to the API server", self.api_calls.clone());
+        registry.register(
+            "starts",
+            "Starts asked for, by what became of them",
+            self.starts.clone(),
+        );
+        registry.register("stops", "Stops asked for, by what became of them", self.stops.clone());
+        registry.register(
+            "proxy_requests",
+            "Requests to workspaces, by how the spawner dealt with them",
+            self.proxied.clone(),
+        );
+        registry.register(
+            "tokens_refused",
+            "Requests without an acceptable token, by the check that failed",
+            self.refused_tokens.clone(),
+        );
+        registry.register("watch_errors", "Interruptions of a watch", self.watch_errors.clone());
+        registry.register("watch_relists", "Lists, one at start", self.relists.clone());
+        registry.register("held_requests", "Requests waiting for a start", self.held.clone());
+    }
+
+    /// Counts one call to the API server.
+    pub(crate) fn api_call(&self, action: Action, fault: Option<&Fault>) {
+        let code = match fault.map(Fault::code) {
+            None => "ok".to_owned(),
+            Some(0) => "unreachable".to_owned(),
+            Some(code) => code.to_string(),
+        };
+        let Action { verb, resource } = action;
+        self.api_calls.get_or_create(&ApiCall { verb, resource, code }).inc();
+    }
+
+    pub(crate) fn start(&self, outcome: &'static str) {
+        self.starts.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn stop(&self, outcome: &'static str) {
+        self.stops.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn proxied(&self, outcome: &'static str) {
+        self.proxied.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn refused_token(&self, outcome: &'static str) {
+        self.refused_tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn watch_error(&self, resource: &'static str) {
+        self.watch_errors.get_or_create(&Watched { resource }).inc();
+    }
+
+    pub(crate) fn relist(&self, resource: &'static str) {
+        self.relists.get_or_create(&Watched { resource }).inc();
+    }
+}
+
+/// Counts the pods in each state when it is asked, so that the number cannot drift.
+#[derive(Debug)]
+pub struct PodStates {
+    pods: Pods,
+}
+
+impl PodStates {
+    /// The states of `pods`.
+    #[must_use]
+    pub fn of(pods: Pods) -> Self {
+        Self { pods }
+    }
+}
+
+impl Collector for PodStates {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let pods = ConstGauge::new(0_i64);
+        let mut metric =
+            encoder.encode_descriptor("spawner_pods", "Pods by state", None, pods.metric_type())?;
+        for (state, count) in self.pods.states() {
+            let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+            count.encode(metric.encode_family(&[("state", state.name())])?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! What the API tells about a server. The field names are JupyterHub's where it has one, so that its
+//! clients feel at home.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    pod::PodView,
+    state::{Reason, State, Status},
+    watch::Snapshot,
+};
+
+/// Where the API is.
+pub(crate) const API: &str = "/-/api/v1";
+/// Where a user's own server is asked for.
+pub(crate) const MY_SERVER: &str = "/-/api/v1/me/server";
+/// Where its progress is told.
+pub(crate) const MY_PROGRESS: &str = "/-/api/v1/me/server/progress";
+
+/// A user's server.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerModel {
+    /// The pod's name; empty without a pod.
+    pub name: String,
+    /// Whether requests are served.
+    pub ready: bool,
+    /// What is under way.
+    pub pending: Option<Pending>,
+    /// When the pod was made.
+    pub started: Option<Timestamp>,
+    /// Where to go when it is ready.
+    pub url: &'static str,
+    /// Where to hear how far it is.
+    pub progress_url: &'static str,
+    /// How far it is.
+    pub state: State,
+    /// What is in the way, if something is.
+    pub reason: Option<&'static str>,
+    /// For the user.
+    pub message: String,
+    /// How often containers of this pod were restarted.
+    pub restarts: u32,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pending {
+    /// It is starting.
+    Spawn,
+    /// It is being stopped.
+    Stop,
+}
+
+impl ServerModel {
+    /// The server of `snapshot`.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let Status { state, reason, message } = snapshot.status();
+        let pod = snapshot.pod.as_deref();
+        Self {
+            name: pod.map(|pod| contract::object::pod(&pod.user)).unwrap_or_default(),
+            ready: state == State::Ready,
+            pending: match state {
+                State::Stopping => Some(Pending::Stop),
+                state if state.is_pending() => Some(Pending::Spawn),
+                _ => None,
+            },
+            started: pod.and_then(|pod| pod.created),
+            url: "/",
+            progress_url: MY_PROGRESS,
+            state,
+            reason: reason.map(Reason::name),
+            message,
+            restarts: pod.map_or(0, PodView::restarts),
+        }
+    }
+}

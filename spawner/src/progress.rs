@@ -1,0 +1,139 @@
+//! `GET /me/server/progress`: how a start goes, as server-sent events. Each event follows from the
+//! pod and its events alone, so any replica can go on where another one stopped.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use edge::shutdown::Shutdown;
+use futures::{Stream, StreamExt as _, stream};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use crate::{
+    answer::Refused,
+    app::{App, Caller},
+    proxy::MOST_WAITING,
+    state::{State as Stage, Status},
+    watch::{Follower, Snapshot},
+};
+
+/// A sign of life for proxies that close silent connections.
+const HEARTBEAT: Duration = Duration::from_secs(8);
+
+/// The data of one event; the names are JupyterHub's.
+#[derive(Serialize)]
+struct Step {
+    progress: u8,
+    phase: Stage,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    ready: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    failed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'static str>,
+}
+
+/// One client's view of a start.
+struct Told {
+    follower: Follower,
+    /// What was told last; the same is not told twice.
+    last: Option<Status>,
+    /// The client has seen everything up to this `version`, on this or another replica.
+    seen: Option<u64>,
+    over: bool,
+}
+
+/// Tells every step until the workspace is ready or has failed, the token ends, or this replica
+/// does; the client then comes back with `Last-Event-ID`.
+pub(crate) async fn stream(
+    State(app): State<Arc<App>>,
+    shutdown: Option<Extension<Shutdown>>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refused> {
+    app.snapshot(caller.user())?;
+    let follower = app.pods.follow_among(caller.user(), MOST_WAITING).map_err(|error| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Refused::new(status, "too_many_waiting", "Too many requests", error.to_string())
+            .retry_after(HEARTBEAT)
+    })?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let told = Told { follower, last: None, seen, over: false };
+    let left = caller.time_left();
+    let end = async move {
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = draining(shutdown) => {}
+        }
+    };
+    let events = stream::unfold(told, Told::next).take_until(end).map(Ok);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+async fn draining(shutdown: Option<Extension<Shutdown>>) {
+    match shutdown {
+        Some(Extension(shutdown)) => shutdown.draining().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Told {
+    async fn next(mut self) -> Option<(Event, Self)> {
+        if self.over {
+            return None;
+        }
+        let mut snapshot = self.follower.now();
+        while !self.is_news(&snapshot) {
+            snapshot = self.follower.changed().await;
+        }
+        let status = snapshot.status();
+        self.over = matches!(status.state, Stage::Ready | Stage::Failed);
+        self.last = Some(status.clone());
+        Some((event(&snapshot, status), self))
+    }
+
+    /// Whether there is something to tell. The end is told again to whoever asks again.
+    fn is_news(&self, snapshot: &Snapshot) -> bool {
+        let status = snapshot.status();
+        match (&self.last, self.seen) {
+            (Some(last), _) => *last != status,
+            (None, Some(seen)) => {
+                status.state.is_pending().then_some(seen) < Some(snapshot.version())
+            }
+            (None, None) => true,
+        }
+    }
+}
+
+fn event(snapshot: &Snapshot, status: Status) -> Event {
+    let Status { state, reason, message } = status;
+    let step = Step {
+        progress: state.progress(),
+        phase: state,
+        message,
+        reason: reason.map(|reason| reason.name()),
+        ready: state == Stage::Ready,
+        failed: state == Stage::Failed,
+        url: (state == Stage::Ready).then_some("/"),
+    };
+    let event = Event::default();
+    let event = match snapshot.version() {
+        // Nothing has happened yet that could be numbered.
+        0 => event,
+        version => event.id(version.to_string()),
+    };
+    // One line of JSON: the message's own line breaks are escaped.
+    event.data(serde_json::to_string(&step).unwrap_or_default())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}

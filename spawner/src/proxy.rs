@@ -1,0 +1,179 @@
+//! Every path that is not the spawner's own goes to the caller's pod: HTTP, event streams and
+//! WebSockets. A request that comes while the pod starts waits for it, with its body unread.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use edge::proxy::{Fault, Session, forward};
+use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
+use tokio::{sync::SemaphorePermit, time::Instant};
+
+use crate::{
+    answer::Refused,
+    app::{App, Caller},
+    metrics::Metrics,
+    model::{MY_SERVER, ServerModel},
+    state::{State as Stage, Status},
+    watch::Snapshot,
+};
+
+/// How many of one user's requests may wait for a start, progress streams included.
+pub(crate) const MOST_WAITING: usize = 32;
+/// When to come back after waiting was of no use.
+const LATER: Duration = Duration::from_secs(5);
+
+/// Forwards a request to the caller's own pod.
+pub(crate) async fn to_own_pod(
+    State(app): State<Arc<App>>,
+    caller: Result<Caller, Response>,
+    request: Request,
+) -> Response {
+    if request.uri().path().starts_with("/-/") {
+        return no_such_page().into_response();
+    }
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(rejected) => return rejected,
+    };
+    let reached = match reach(&app, &caller, request.headers()).await {
+        Ok(reached) => reached,
+        Err(refused) => {
+            app.metrics.proxied(refused.reason());
+            return refused.into_response();
+        }
+    };
+    match reached {
+        Reached::At(sidecar) => deliver(&app, &caller, sidecar, request).await,
+        Reached::NotYet(snapshot) => {
+            app.metrics.proxied("responded_async");
+            come_back(&snapshot)
+        }
+    }
+}
+
+/// How far a request got.
+enum Reached {
+    /// The caller's sidecar is there.
+    At(Authority),
+    /// It is not, and the caller does not want to wait.
+    NotYet(Snapshot),
+}
+
+/// Finds the caller's sidecar, and waits for it if it is on its way.
+async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reached, Refused> {
+    let snapshot = app.snapshot(caller.user())?;
+    if let Some(sidecar) = sidecar(app, &snapshot) {
+        return Ok(Reached::At(sidecar));
+    }
+    if !snapshot.status().is_worth_waiting() {
+        return Err(not_running(&snapshot.status()));
+    }
+    if wants_no_wait(headers) {
+        return Ok(Reached::NotYet(snapshot));
+    }
+    let _place = Place::take(app)?;
+    let mut follower = app
+        .pods
+        .follow_among(caller.user(), MOST_WAITING)
+        .map_err(|_| too_many("Too many of your requests wait for this start already."))?;
+    let snapshot = follower.until_settled(app.start_timeout).await;
+    sidecar(app, &snapshot).map(Reached::At).ok_or_else(|| not_running(&snapshot.status()))
+}
+
+/// Sends the request, with the caller's own token: the sidecar verifies it again and refuses every
+/// user but its own, so an address that has meanwhile become another pod's opens nothing.
+async fn deliver(app: &App, caller: &Caller, sidecar: Authority, request: Request) -> Response {
+    let session = Session::until(Instant::now() + caller.time_left());
+    let edit = |headers: &mut HeaderMap| {
+        headers.insert(header::AUTHORIZATION, caller.authorization.clone());
+    };
+    let answer = forward(request, &app.upstream.at(sidecar), edit, session).await;
+    let fault = answer.extensions().get::<Fault>();
+    app.metrics.proxied(fault.map_or("forwarded", |fault| fault.code()));
+    answer
+}
+
+/// Where the sidecar of a ready pod listens.
+fn sidecar(app: &App, snapshot: &Snapshot) -> Option<Authority> {
+    if snapshot.status().state != Stage::Ready {
+        return None;
+    }
+    let address = SocketAddr::new(snapshot.pod.as_deref()?.ip?, app.sidecar_port);
+    // An address is always a valid authority.
+    address.to_string().parse().ok()
+}
+
+/// `Prefer: respond-async` (RFC 7240 section 4.1).
+fn wants_no_wait(headers: &HeaderMap) -> bool {
+    headers
+        .get_all("prefer")
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+fn come_back(snapshot: &Snapshot) -> Response {
+    let headers = [
+        (header::LOCATION, HeaderValue::from_static(MY_SERVER)),
+        (header::RETRY_AFTER, LATER.as_secs().into()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (StatusCode::ACCEPTED, headers, Json(ServerModel::of(snapshot))).into_response()
+}
+
+fn not_running(status: &Status) -> Refused {
+    let refuse = |reason, detail: &str| {
+        let title = "Your workspace is not ready";
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, reason, title, detail)
+    };
+    match (status.state, status.reason) {
+        (Stage::Stopped, _) => {
+            refuse("stopped", &format!("{} Start it with POST {MY_SERVER}.", status.message))
+        }
+        (Stage::Stopping, _) => refuse("stopping", &status.message).retry_after(LATER),
+        (_, Some(reason)) => refuse(reason.name(), &status.message).retry_after(LATER),
+        (_, None) => refuse("starting", &status.message).retry_after(LATER),
+    }
+}
+
+fn too_many(detail: &str) -> Refused {
+    Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", "Too many requests", detail)
+        .retry_after(LATER)
+}
+
+fn no_such_page() -> Refused {
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        "no_such_page",
+        "There is no such page",
+        "What begins with /-/ is the spawner's; every other path is your workspace's.",
+    )
+}
+
+/// One of the places for requests that wait; free again when it is dropped.
+struct Place<'app> {
+    metrics: &'app Metrics,
+    _permit: SemaphorePermit<'app>,
+}
+
+impl<'app> Place<'app> {
+    fn take(app: &'app App) -> Result<Self, Refused> {
+        let permit = app
+            .places
+            .try_acquire()
+            .map_err(|_| too_many("Too many requests wait for starts on this replica."))?;
+        app.metrics.held.inc();
+        Ok(Self { metrics: &app.metrics, _permit: permit })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.metrics.held.dec();
+    }
+}

@@ -1,0 +1,286 @@
+//! Starting and stopping a user's server. Every step may be repeated and may be cut off anywhere:
+//! the names follow from the user, `create` is the lock, and whoever comes second adopts.
+
+use std::{sync::Arc, time::Duration};
+
+use contract::{UserId, object};
+use serde_json::Value;
+
+use crate::{
+    cluster::{Cluster, Created, Deleted, Fault},
+    gateway::{NoRandom, with_token},
+    metrics::Metrics,
+    pod::PodView,
+    render::{Blueprint, Objects},
+    template,
+    watch::{Follower, Pods, Snapshot},
+};
+
+/// How long an answer may wait for the watch to show what was just done, so that whoever did it sees
+/// it. The watch is milliseconds behind.
+const WATCH_LAG: Duration = Duration::from_secs(2);
+/// How long a start waits for a finished pod to make room for a new one.
+const REPLACE_BUDGET: Duration = Duration::from_secs(10);
+/// How often a start begins anew when pods come and go under it.
+const ATTEMPTS: usize = 3;
+
+/// Starts and stops servers.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    cluster: Cluster,
+    blueprint: Arc<Blueprint>,
+    pods: Pods,
+    metrics: Metrics,
+}
+
+/// How a start went.
+#[derive(Debug)]
+pub struct Started {
+    /// The pod, or the pod's last moments if it is being stopped.
+    pub snapshot: Snapshot,
+    /// What was done for it.
+    pub how: How,
+}
+
+/// What a start did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It created the pod.
+    Created,
+    /// The pod was there.
+    Adopted,
+    /// The pod before is still being stopped; nothing was created.
+    Stopping,
+}
+
+/// How a stop went.
+#[derive(Debug)]
+pub enum Stopped {
+    /// There is no pod.
+    Gone,
+    /// The pod with this uid is on its way out.
+    Stopping {
+        /// Which pod.
+        uid: String,
+    },
+}
+
+/// A start or a stop that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The API server did not do it.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The template does not render. It did at start, so this is a bug.
+    #[error(transparent)]
+    Template(#[from] template::Fault),
+    /// No token could be made.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+    /// A pod with the user's name is not the user's.
+    #[error("the pod {0} does not carry its user's label")]
+    NotTheUsers(String),
+    /// Pods came and went faster than one could be adopted.
+    #[error("the pod {0} came and went while it was being started")]
+    Restless(String),
+}
+
+impl How {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Adopted => "adopted",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl Servers {
+    /// Starts servers in `cluster` as `blueprint` describes them, and learns from `pods` what became
+    /// of them.
+    #[must_use]
+    pub fn new(cluster: Cluster, blueprint: Blueprint, pods: Pods, metrics: Metrics) -> Self {
+        Self { cluster, blueprint: Arc::new(blueprint), pods, metrics }
+    }
+
+    /// Makes sure that `user` has a pod. At most three writes; none if the pod is there.
+    pub async fn start(&self, user: &UserId) -> Result<Started, ServerError> {
+        let started = self.try_start(user).await;
+        match &started {
+            Ok(started) => {
+                self.metrics.start(started.how.name());
+                tracing::info!(target: "audit", action = "start", %user, outcome = started.how.name());
+            }
+            Err(error) => {
+                self.metrics.start(error.reason());
+                tracing::warn!(target: "audit", action = "start", %user, outcome = error.reason(), %error);
+            }
+        }
+        started
+    }
+
+    /// Stops `user`'s pod, or calls off its start. The home and the gateway Secret stay.
+    pub async fn stop(&self, user: &UserId) -> Result<Stopped, ServerError> {
+        let stopped = self.try_stop(user).await;
+        let outcome = match &stopped {
+            Ok(Stopped::Gone) => "gone",
+            Ok(Stopped::Stopping { .. }) => "stopping",
+            Err(error) => error.reason(),
+        };
+        self.metrics.stop(outcome);
+        match &stopped {
+            Ok(_) => tracing::info!(target: "audit", action = "stop", %user, outcome),
+            Err(error) => tracing::warn!(target: "audit", action = "stop", %user, outcome, %error),
+        }
+        stopped
+    }
+
+    async fn try_start(&self, user: &UserId) -> Result<Started, ServerError> {
+        let mut follower = self.pods.follow(user);
+        let turn = follower.turn();
+        let _turn = turn.lock().await;
+        let objects = self.blueprint.render(user)?;
+        let mut prepared = false;
+        for _ in 0..ATTEMPTS {
+            let seen = follower.now();
+            if let Some(pod) = &seen.pod {
+                if !pod.is_over() || pod.stopping {
+                    return Ok(Started::with(seen));
+                }
+                if !self.clear(pod, &mut follower).await? {
+                    return Ok(Started { snapshot: follower.now(), how: How::Stopping });
+                }
+            }
+            if !std::mem::replace(&mut prepared, true) {
+                self.prepare(user, &objects).await?;
+            }
+            if let Some(started) = self.create(user, &objects.pod, &mut follower).await? {
+                return Ok(started);
+            }
+        }
+        Err(ServerError::Restless(object::pod(user)))
+    }
+
+    /// What has to be there before the pod: its gateway token and its NetworkPolicy.
+    async fn prepare(&self, user: &UserId, objects: &Objects) -> Result<(), ServerError> {
+        let secret = async {
+            if let Some(secret) = &objects.gateway {
+                let secret = with_token(secret.clone())?;
+                // Exists: the token of the first start is kept.
+                self.cluster.create_secret(&secret).await?;
+            }
+            Ok::<_, ServerError>(())
+        };
+        let policy = async {
+            if let Some(policy) = &objects.network_policy {
+                let name = object::network_policy(user);
+                self.cluster.apply_network_policy(&name, policy).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(secret, policy).map(drop)
+    }
+
+    /// Creates the pod or adopts the one that is there. `None`: look again.
+    async fn create(
+        &self,
+        user: &UserId,
+        pod: &Value,
+        follower: &mut Follower,
+    ) -> Result<Option<Started>, ServerError> {
+        let name = object::pod(user);
+        let (pod, how) = match self.cluster.create_pod(pod).await? {
+            Created::New(pod) => (pod, How::Created),
+            Created::Exists => match self.cluster.pod(&name).await? {
+                Some(pod) => (pod, How::Adopted),
+                None => return Ok(None),
+            },
+        };
+        let pod = PodView::of(pod)
+            .filter(|pod| pod.user == *user)
+            .ok_or(ServerError::NotTheUsers(name))?;
+        let snapshot = follower.until(WATCH_LAG, |seen| seen.is_pod(&pod.uid)).await;
+        if how == How::Adopted && pod.is_over() && !pod.stopping {
+            // The watch shows it by now, so the next look clears it away.
+            return Ok(None);
+        }
+        let snapshot = if snapshot.is_pod(&pod.uid) { snapshot } else { Snapshot::of(pod) };
+        Ok(Some(match how {
+            How::Created => Started { snapshot, how },
+            How::Adopted | How::Stopping => Started::with(snapshot),
+        }))
+    }
+
+    /// Deletes a pod that has ended for good. Whether it is gone.
+    async fn clear(&self, pod: &PodView, follower: &mut Follower) -> Result<bool, ServerError> {
+        self.cluster.delete_pod(&object::pod(&pod.user), &pod.uid).await?;
+        let seen = follower.until(REPLACE_BUDGET, |seen| !seen.is_pod(&pod.uid)).await;
+        Ok(!seen.is_pod(&pod.uid))
+    }
+
+    async fn try_stop(&self, user: &UserId) -> Result<Stopped, ServerError> {
+        let mut follower = self.pods.follow(user);
+        let name = object::pod(user);
+        for _ in 0..ATTEMPTS {
+            let Some(pod) = self.pod_to_stop(&name, &follower).await? else {
+                return Ok(Stopped::Gone);
+            };
+            let uid = pod.uid.clone();
+            if pod.stopping {
+                return Ok(Stopped::Stopping { uid });
+            }
+            let deleted = self.cluster.delete_pod(&name, &uid).await?;
+            let noticed = |seen: &Snapshot| {
+                seen.pod.as_ref().is_none_or(|pod| pod.uid != uid || pod.stopping)
+            };
+            let seen = follower.until(WATCH_LAG, noticed).await;
+            match deleted {
+                Deleted::Yes if seen.is_pod(&uid) => return Ok(Stopped::Stopping { uid }),
+                Deleted::Yes | Deleted::Gone => return Ok(Stopped::Gone),
+                Deleted::Replaced => {}
+            }
+        }
+        Err(ServerError::Restless(name))
+    }
+
+    /// The pod, from the watch; if that shows none, from the API server, because a start on another
+    /// replica may be younger than what the watch has brought.
+    async fn pod_to_stop(
+        &self,
+        name: &str,
+        follower: &Follower,
+    ) -> Result<Option<Arc<PodView>>, ServerError> {
+        if let Some(pod) = follower.now().pod {
+            return Ok(Some(pod));
+        }
+        match self.cluster.pod(name).await? {
+            None => Ok(None),
+            Some(pod) => match PodView::of(pod) {
+                Some(pod) => Ok(Some(Arc::new(pod))),
+                None => Err(ServerError::NotTheUsers(name.to_owned())),
+            },
+        }
+    }
+}
+
+impl Started {
+    /// What was found; nothing was created.
+    fn with(snapshot: Snapshot) -> Self {
+        let stopping = snapshot.pod.as_ref().is_some_and(|pod| pod.stopping);
+        Self { snapshot, how: if stopping { How::Stopping } else { How::Adopted } }
+    }
+}
+
+impl ServerError {
+    /// The name, as the API and metric labels spell it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Fault(fault) => fault.refusal().name(),
+            Self::Template(_) => "template_invalid",
+            Self::NoRandom(_) => "no_random",
+            Self::NotTheUsers(_) => "name_taken",
+            Self::Restless(_) => "restless",
+        }
+    }
+}

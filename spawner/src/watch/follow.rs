@@ -1,0 +1,131 @@
+//! The two watches: of the users' pods, without which the spawner knows nothing, and of the events
+//! about them, which only make its words better.
+
+use std::collections::HashSet;
+
+use contract::{UserId, label};
+use edge::readiness::Gate;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Event as KubeEvent, Pod};
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt as _, watcher},
+};
+
+use super::Pods;
+use crate::{metrics::Metrics, note::Note, pod::PodView};
+
+/// How long one watch call lasts, in seconds. A connection that died without a word is noticed 5 s
+/// later; a renewal costs one request and no list.
+const WATCH_SECONDS: u32 = 60;
+
+/// What the watches need.
+pub struct Follow {
+    /// A client of their own, so that no burst of calls waits behind a watch or the other way round.
+    pub client: Client,
+    /// The tenant namespace.
+    pub namespace: String,
+    /// What is kept up to date.
+    pub pods: Pods,
+    /// Opens with the first complete list.
+    pub gate: Gate,
+    /// Where interruptions are counted.
+    pub metrics: Metrics,
+}
+
+/// Keeps the pods up to date for as long as the future is polled.
+///
+/// Once ready, trouble with the API server does not make the spawner unready: running workspaces
+/// can be reached all the same, and taking every replica away would help nobody.
+pub async fn follow(follow: Follow) {
+    tokio::join!(follow_pods(&follow), follow_events(&follow));
+}
+
+async fn follow_pods(follow: &Follow) {
+    let api: Api<Pod> = Api::namespaced(follow.client.clone(), &follow.namespace);
+    let config = watcher::Config::default().labels(label::USER).timeout(WATCH_SECONDS);
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => pod_event(follow, &mut listed, event),
+            Err(error) => pod_trouble(follow, &error),
+        }
+    }
+}
+
+fn pod_event(follow: &Follow, listed: &mut HashSet<UserId>, event: watcher::Event<Pod>) {
+    match event {
+        watcher::Event::Init => listed.clear(),
+        watcher::Event::InitApply(pod) => {
+            if let Some(pod) = PodView::of(pod) {
+                listed.insert(pod.user.clone());
+                follow.pods.apply(pod);
+            }
+        }
+        watcher::Event::InitDone => {
+            follow.metrics.relist("pods");
+            follow.pods.listed(listed);
+            tracing::info!(pods = listed.len(), "listed the users' pods");
+            *listed = HashSet::new();
+            follow.gate.ready();
+        }
+        watcher::Event::Apply(pod) => {
+            if let Some(pod) = PodView::of(pod) {
+                follow.pods.apply(pod);
+            }
+        }
+        watcher::Event::Delete(pod) => {
+            if let Some(pod) = PodView::of(pod) {
+                follow.pods.remove(&pod);
+            }
+        }
+    }
+}
+
+fn pod_trouble(follow: &Follow, error: &watcher::Error) {
+    follow.metrics.watch_error("pods");
+    tracing::warn!(error = %error, "the watch of the users' pods was interrupted");
+    if !follow.pods.is_complete() {
+        follow.gate.not_ready(format!("pods in {} cannot be listed: {error}", follow.namespace));
+    }
+}
+
+async fn follow_events(follow: &Follow) {
+    // What is said about a pod is kept with the pod, so the pods come first.
+    follow.pods.completed().await;
+    let api: Api<KubeEvent> = Api::namespaced(follow.client.clone(), &follow.namespace);
+    let config =
+        watcher::Config::default().fields("involvedObject.kind=Pod").timeout(WATCH_SECONDS);
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let mut told = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event)) => {
+                if let Some((user, note)) = Note::of(event) {
+                    follow.pods.note(&user, note);
+                }
+            }
+            Ok(watcher::Event::InitDone) => {
+                follow.metrics.relist("events");
+                told = false;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                follow.metrics.watch_error("events");
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(
+                        error = %error,
+                        "events cannot be watched; progress is told with less detail"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Follow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follow").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}

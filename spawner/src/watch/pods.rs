@@ -1,0 +1,293 @@
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use contract::UserId;
+use tokio::{
+    sync::watch::{Receiver, Sender},
+    time::timeout,
+};
+
+use crate::{
+    note::{Note, keep_newest},
+    pod::PodView,
+    state::{self, Status},
+};
+
+/// All users' pods, as the last watch event left them. Clones look at the same.
+#[derive(Clone, Default)]
+pub struct Pods {
+    users: Arc<Mutex<Users>>,
+    /// Whether everything was listed once; before that, absence means nothing.
+    complete: Sender<bool>,
+}
+
+type Users = HashMap<UserId, User>;
+
+#[derive(Default)]
+struct User {
+    snapshots: Sender<Snapshot>,
+    /// Held by the one start of this replica that writes; see [`Follower::turn`].
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// One user's pod at one moment, and what is noted about it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The pod, if there is one.
+    pub pod: Option<Arc<PodView>>,
+    notes: Arc<[Note]>,
+}
+
+/// Hears of every change of one user's pod, for as long as it lives.
+pub struct Follower {
+    pods: Pods,
+    user: UserId,
+    receiver: Option<Receiver<Snapshot>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// As many as may are following this user already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests of this user are waiting already")]
+pub struct TooMany;
+
+impl Snapshot {
+    /// A pod about which nothing is noted yet.
+    #[must_use]
+    pub fn of(pod: PodView) -> Self {
+        Self { pod: Some(Arc::new(pod)), notes: Arc::default() }
+    }
+
+    /// What to say about it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        state::derive(self.pod.as_deref(), &self.notes)
+    }
+
+    /// Rises with every change, and is the same on every replica that has seen the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        let notes = self.notes.iter().map(|note| note.version).max().unwrap_or(0);
+        self.pod.as_ref().map_or(0, |pod| pod.version.max(notes))
+    }
+
+    /// Whether it shows the pod with this `uid`.
+    #[must_use]
+    pub fn is_pod(&self, uid: &str) -> bool {
+        self.pod.as_ref().is_some_and(|pod| pod.uid == uid)
+    }
+
+    fn with_pod(&self, pod: PodView) -> Self {
+        let notes = self.notes.iter().filter(|note| note.pod_uid == pod.uid).cloned().collect();
+        Self { pod: Some(Arc::new(pod)), notes }
+    }
+
+    fn with_note(&self, note: Note) -> Self {
+        let mut notes = self.notes.to_vec();
+        keep_newest(&mut notes, note);
+        Self { pod: self.pod.clone(), notes: notes.into() }
+    }
+}
+
+impl Pods {
+    /// What is known about `user`'s pod. `None` until everything was listed once.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> Option<Snapshot> {
+        if !self.is_complete() {
+            return None;
+        }
+        Some(self.lock().get(user).map(User::now).unwrap_or_default())
+    }
+
+    /// Follows `user`'s pod.
+    #[must_use]
+    pub fn follow(&self, user: &UserId) -> Follower {
+        self.follow_in(&mut self.lock(), user)
+    }
+
+    /// Follows `user`'s pod, unless as many as `most` do that already.
+    pub fn follow_among(&self, user: &UserId, most: usize) -> Result<Follower, TooMany> {
+        let mut users = self.lock();
+        match users.get(user) {
+            Some(known) if known.snapshots.receiver_count() >= most => Err(TooMany),
+            _ => Ok(self.follow_in(&mut users, user)),
+        }
+    }
+
+    fn follow_in(&self, users: &mut Users, user: &UserId) -> Follower {
+        let known = users.entry(user.clone()).or_default();
+        Follower {
+            pods: self.clone(),
+            user: user.clone(),
+            receiver: Some(known.snapshots.subscribe()),
+            turn: Arc::clone(&known.turn),
+        }
+    }
+
+    /// Whether everything was listed once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
+    }
+
+    /// Waits until everything was listed once.
+    pub async fn completed(&self) {
+        // The sender is `self`'s own.
+        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+    }
+
+    /// How many pods there are in each state.
+    #[must_use]
+    pub fn states(&self) -> HashMap<state::State, u64> {
+        let mut states = HashMap::new();
+        for user in self.lock().values() {
+            let snapshot = user.now();
+            if snapshot.pod.is_some() {
+                *states.entry(snapshot.status().state).or_default() += 1;
+            }
+        }
+        states
+    }
+
+    /// A pod is there, or has changed.
+    pub(crate) fn apply(&self, pod: PodView) {
+        let mut users = self.lock();
+        let known = users.entry(pod.user.clone()).or_default();
+        known.snapshots.send_modify(|snapshot| *snapshot = snapshot.with_pod(pod));
+    }
+
+    /// A pod is gone.
+    pub(crate) fn remove(&self, pod: &PodView) {
+        let mut users = self.lock();
+        if let Some(known) = users.get(&pod.user) {
+            known.snapshots.send_if_modified(|snapshot| {
+                let gone = snapshot.is_pod(&pod.uid);
+                if gone {
+                    *snapshot = Snapshot::default();
+                }
+                gone
+            });
+        }
+        forget_if_unused(&mut users, &pod.user);
+    }
+
+    /// Everything was listed: `there` are all users with a pod.
+    pub(crate) fn listed(&self, there: &HashSet<UserId>) {
+        self.lock().retain(|user, known| {
+            if !there.contains(user) {
+                known.snapshots.send_replace(Snapshot::default());
+            }
+            !known.is_unused()
+        });
+        self.complete.send_replace(true);
+    }
+
+    /// Something was said about a pod. What is said about no pod of now is not kept.
+    pub(crate) fn note(&self, user: &UserId, note: Note) {
+        if let Some(known) = self.lock().get(user) {
+            known.snapshots.send_if_modified(|snapshot| {
+                let known = snapshot.is_pod(&note.pod_uid);
+                if known {
+                    *snapshot = snapshot.with_note(note);
+                }
+                known
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Users> {
+        // No code panics while it holds the lock.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl User {
+    fn now(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+
+    fn is_unused(&self) -> bool {
+        self.snapshots.receiver_count() == 0 && self.snapshots.borrow().pod.is_none()
+    }
+}
+
+fn forget_if_unused(users: &mut Users, user: &UserId) {
+    if users.get(user).is_some_and(User::is_unused) {
+        users.remove(user);
+    }
+}
+
+impl Follower {
+    /// The pod as it is now.
+    #[must_use]
+    pub fn now(&self) -> Snapshot {
+        self.receiver.as_ref().map(|receiver| receiver.borrow().clone()).unwrap_or_default()
+    }
+
+    /// The right to write for this user. Of many starts on one replica one writes, and the others
+    /// then see what it did; between replicas the pod's name is the lock.
+    #[must_use]
+    pub fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.turn)
+    }
+
+    /// Waits for the next change.
+    pub async fn changed(&mut self) -> Snapshot {
+        if let Some(receiver) = &mut self.receiver
+            && receiver.changed().await.is_ok()
+        {
+            return receiver.borrow_and_update().clone();
+        }
+        // The sender lives as long as somebody follows.
+        std::future::pending().await
+    }
+
+    /// Waits until the workspace is ready, or until waiting is of no use, for at most `budget`. What
+    /// there is by then tells which.
+    pub async fn until_settled(&mut self, budget: Duration) -> Snapshot {
+        self.until(budget, |seen| !seen.status().is_worth_waiting()).await
+    }
+
+    /// Waits until `enough` holds, for at most `budget`; what there is by then.
+    pub async fn until(
+        &mut self,
+        budget: Duration,
+        mut enough: impl FnMut(&Snapshot) -> bool,
+    ) -> Snapshot {
+        if let Some(receiver) = &mut self.receiver {
+            // Out of time, or not: what holds by now is the answer.
+            let _ = timeout(budget, receiver.wait_for(|snapshot| enough(snapshot))).await;
+        }
+        self.now()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut users = self.pods.lock();
+        self.receiver = None;
+        forget_if_unused(&mut users, &self.user);
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pods")
+            .field("complete", &self.is_complete())
+            .field("users", &self.lock().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
