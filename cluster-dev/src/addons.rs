@@ -9,7 +9,8 @@ use crate::{
     kubectl,
     layout::{DNS_SERVICE, Layout},
     network::{inside, run},
-    process, report, tools,
+    process::{self, Running},
+    report, tools,
 };
 
 /// Starts the registry on the node's loopback, from which its containerd pulls without TLS.
@@ -61,7 +62,7 @@ pub(crate) fn push_pause(layout: &Layout) -> Result<()> {
 }
 
 /// Runs CoreDNS in the cluster, at the address that the kubelet gives to pods.
-pub(crate) fn start_dns(layout: &Layout) -> Result<()> {
+pub(crate) fn start_dns(layout: &Layout, controllers: &[Running; 2]) -> Result<()> {
     report::step("cluster DNS", || {
         let reference = images::reference("coredns", "pinned");
         if !images::is_pushed(layout, &reference) {
@@ -78,18 +79,23 @@ pub(crate) fn start_dns(layout: &Layout) -> Result<()> {
             .replace("${IMAGE}", &reference)
             .replace("${CLUSTER_IP}", &DNS_SERVICE.to_string());
         kubectl::apply(layout, &manifest)?;
-        process::wait_until("CoreDNS", Duration::from_secs(60), &[], || {
-            let ready = [
-                "-n",
-                "kube-system",
-                "get",
-                "deployment",
-                "coredns",
-                "-o",
-                "jsonpath={.status.readyReplicas}",
-            ];
-            Ok(kubectl::output(layout, &ready)? == "1")
-        })
+        process::wait_until(
+            "CoreDNS",
+            Duration::from_secs(90),
+            &controllers.each_ref(),
+            || {
+                let ready = [
+                    "-n",
+                    "kube-system",
+                    "get",
+                    "deployment",
+                    "coredns",
+                    "-o",
+                    "jsonpath={.status.readyReplicas}",
+                ];
+                Ok(kubectl::output(layout, &ready)? == "1")
+            },
+        )
     })
 }
 

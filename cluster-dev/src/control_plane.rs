@@ -9,7 +9,9 @@ use crate::{
     layout::{Layout, NODE, POD_NET, SERVICE_NET},
     mode::Mode,
     network::inside,
-    pki, process, report, tools,
+    pki,
+    process::{self, Running},
+    report, tools,
 };
 
 /// How a control plane is reached: the one difference between the two modes that have one.
@@ -88,26 +90,18 @@ pub(crate) fn start_api(layout: &Layout, mode: Mode) -> Result<()> {
     })
 }
 
-/// Starts kube-controller-manager and kube-scheduler.
-pub(crate) fn start_controllers(layout: &Layout) -> Result<()> {
-    report::step("kube-controller-manager and kube-scheduler", || {
-        let controllers = process::start(
-            layout,
-            "kube-controller-manager",
-            &controller_manager(layout),
-        )?;
-        let scheduler = process::start(layout, "kube-scheduler", &scheduler(layout))?;
-        process::wait_until(
-            "the default service account",
-            Duration::from_secs(60),
-            &[&controllers, &scheduler],
-            || {
-                Ok(kubectl::succeeds(
-                    layout,
-                    &["-n", "default", "get", "serviceaccount", "default"],
-                ))
-            },
-        )
+/// Starts kube-controller-manager and kube-scheduler. Nothing waits for them here: what needs them,
+/// the first pod, comes later.
+pub(crate) fn start_controllers(layout: &Layout) -> Result<[Running; 2]> {
+    report::step("kube-controller-manager and kube-scheduler started", || {
+        Ok([
+            process::start(
+                layout,
+                "kube-controller-manager",
+                &controller_manager(layout),
+            )?,
+            process::start(layout, "kube-scheduler", &scheduler(layout))?,
+        ])
     })
 }
 

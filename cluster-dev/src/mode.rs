@@ -5,7 +5,10 @@ use std::{fmt, fs, process::Command};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
-use crate::{layout::Layout, report};
+use crate::{
+    layout::{Layout, make_folder},
+    report,
+};
 
 /// Where the cluster runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,7 +66,7 @@ impl Mode {
         if mode == Self::Namespace && !is_root() {
             bail!("mode namespace needs root; run this as root, or use --control-plane-only");
         }
-        layout.folder(".")?;
+        make_folder(&layout.state)?;
         fs::write(layout.state.join("mode"), mode.to_string())?;
         Ok(mode)
     }

@@ -57,7 +57,7 @@ pub(crate) fn ensure(mode: Mode) -> Result<()> {
         .collect();
     if !is_there("go") {
         bail!(
-            "Go 1.26 or newer is needed to build Kubernetes' own programs; install it and put it in PATH"
+            "Go 1.26.6 or newer is needed to build Kubernetes' own programs; install it and put it in PATH"
         );
     }
     if missing.is_empty() {

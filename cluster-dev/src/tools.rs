@@ -114,10 +114,34 @@ impl Tool {
     pub(crate) const HELM: Self = Self::new("helm", HELM_PINS, &["helm.sh/helm/v4/cmd/helm"]);
     pub(crate) const KIND: Self = Self::new("kind", KIND_PINS, &["sigs.k8s.io/kind"]);
 
+    /// Kubernetes' programs learn their version at link time; without it they say v0.0.0, and a chart
+    /// that asks for a minimum refuses them.
+    fn linker_flags(&self) -> String {
+        let pinned = self
+            .go_mod
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"));
+        let Some(version) = pinned.and_then(|rest| rest.split_whitespace().next()) else {
+            return "-s -w".to_owned();
+        };
+        let (major, rest) = version.split_once('.').unwrap_or((version, ""));
+        let minor = rest.split('.').next().unwrap_or_default();
+        let package = "k8s.io/component-base/version";
+        format!(
+            "-s -w -X {package}.gitVersion=v{version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+        )
+    }
+
     /// Where this tool's binaries are, or will be.
     fn folder(&self, layout: &Layout) -> PathBuf {
         let mut hash = Sha256::new();
-        for part in [self.go_mod, self.go_sum, self.tags, std::env::consts::ARCH] {
+        for part in [
+            self.go_mod,
+            self.go_sum,
+            self.tags,
+            &self.linker_flags(),
+            std::env::consts::ARCH,
+        ] {
             hash.update(part);
         }
         self.packages
@@ -230,7 +254,7 @@ fn build(layout: &Layout, tool: &Tool) -> Result<()> {
     fs::write(source.join("go.sum"), tool.go_sum)?;
     let total = count_packages(&source, tool)?;
     let mut go = go(&source, "build", tool);
-    go.args(["-v", "-trimpath", "-ldflags", "-s -w", "-o"])
+    go.args(["-v", "-trimpath", "-ldflags", &tool.linker_flags(), "-o"])
         .arg(&output)
         .args(tool.packages);
     run_with_progress(&mut go, tool.name, total)?;

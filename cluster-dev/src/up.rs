@@ -40,11 +40,11 @@ fn start(layout: &Layout, mode: Mode) -> Result<()> {
             report::step("network namespace", || network::up(layout))?;
             node::make_cgroups()?;
             control_plane::start_api(layout, mode)?;
-            control_plane::start_controllers(layout)?;
+            let controllers = control_plane::start_controllers(layout)?;
             addons::start_registry(layout)?;
             addons::push_pause(layout)?;
             node::start(layout)?;
-            addons::start_dns(layout)
+            addons::start_dns(layout, &controllers)
         }
     }
 }
