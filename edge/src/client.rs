@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
-use http::{Request, StatusCode, Uri, header, uri::InvalidUri};
+use http::{HeaderValue, Request, StatusCode, Uri, header, uri::InvalidUri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -62,57 +62,46 @@ pub enum CaError {
     Unsupported(#[from] rustls::Error),
 }
 
+/// There is no document: which one, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{url}: {source}")]
+pub struct FetchError {
+    url: String,
+    source: FetchFault,
+}
+
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The URL cannot be parsed, or is neither http nor https.
-    #[error("{url:?} is not an http or https URL")]
-    Url {
-        /// The text that was given.
-        url: String,
-        /// What is wrong with it, unless it is the scheme.
-        source: Option<InvalidUri>,
-    },
+pub enum FetchFault {
+    /// The URL cannot be parsed.
+    #[error("not a URL")]
+    Url(#[from] InvalidUri),
+    /// Another scheme.
+    #[error("neither http nor https")]
+    Scheme,
     /// No connection, or it broke before the answer.
-    #[error("cannot reach {url}")]
-    Unreachable {
-        /// Which document.
-        url: Uri,
-        /// What happened.
-        source: hyper_util::client::legacy::Error,
-    },
+    #[error("unreachable")]
+    Unreachable(#[source] BoxError),
     /// An answer other than 200.
-    #[error("{url} answered {status}")]
-    Status {
-        /// Which document.
-        url: Uri,
-        /// What the server said.
-        status: StatusCode,
-    },
+    #[error("the answer is {0}, not 200")]
+    Status(StatusCode),
     /// More bytes than the caller wants.
-    #[error("{url} is larger than {max_bytes} bytes")]
-    TooLarge {
-        /// Which document.
-        url: Uri,
-        /// The caller's limit.
-        max_bytes: usize,
-    },
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
     /// The connection broke within the document.
-    #[error("{url} ended early")]
-    Body {
-        /// Which document.
-        url: Uri,
-        /// What happened.
-        source: BoxError,
-    },
+    #[error("ended early")]
+    Body(#[source] BoxError),
     /// It took longer than the caller waits.
-    #[error("{url} took longer than {timeout:?}")]
-    Timeout {
-        /// Which document.
-        url: Uri,
-        /// The caller's limit.
-        timeout: Duration,
-    },
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+impl FetchError {
+    /// Why.
+    #[must_use]
+    pub fn fault(&self) -> &FetchFault {
+        &self.source
+    }
 }
 
 impl Fetcher {
@@ -133,36 +122,38 @@ impl Fetcher {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
-        let url = http_url(url)?;
-        match tokio::time::timeout(timeout, self.get(&url, max_bytes)).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(FetchError::Timeout { url, timeout }),
-        }
+        let answer = tokio::time::timeout(timeout, self.get(url, max_bytes)).await;
+        answer
+            .unwrap_or(Err(FetchFault::Timeout(timeout)))
+            .map_err(|source| FetchError { url: url.to_owned(), source })
     }
 
-    async fn get(&self, url: &Uri, max_bytes: usize) -> Result<Bytes, FetchError> {
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = url.clone();
-        request.headers_mut().insert(
-            header::ACCEPT,
-            header::HeaderValue::from_static("application/json"),
-        );
+    async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
         let response = self
             .client
-            .request(request)
+            .request(get_json(url)?)
             .await
-            .map_err(|source| FetchError::Unreachable { url: url.clone(), source })?;
+            .map_err(|error| FetchFault::Unreachable(error.into()))?;
         if response.status() != StatusCode::OK {
-            return Err(FetchError::Status { url: url.clone(), status: response.status() });
+            return Err(FetchFault::Status(response.status()));
         }
         match Limited::new(response.into_body(), max_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(FetchError::TooLarge { url: url.clone(), max_bytes })
-            }
-            Err(source) => Err(FetchError::Body { url: url.clone(), source }),
+            Err(error) if error.is::<LengthLimitError>() => Err(FetchFault::TooLarge(max_bytes)),
+            Err(error) => Err(FetchFault::Body(error)),
         }
     }
+}
+
+fn get_json(url: &str) -> Result<Request<Body>, FetchFault> {
+    let url: Uri = url.parse()?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err(FetchFault::Scheme);
+    }
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = url;
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(request)
 }
 
 /// The public CAs and those in `ca_file`.
@@ -211,12 +202,77 @@ pub(crate) fn https_connector(
     Ok(connector)
 }
 
-fn http_url(text: &str) -> Result<Uri, FetchError> {
-    let url: Uri = text
-        .parse()
-        .map_err(|source| FetchError::Url { url: text.to_owned(), source: Some(source) })?;
-    match url.scheme_str() {
-        Some("http" | "https") => Ok(url),
-        _ => Err(FetchError::Url { url: text.to_owned(), source: None }),
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing::get};
+
+    use super::*;
+    use crate::program::Chain;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The URL of a server on loopback that gives `router`.
+    async fn server(router: Router) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}")
+    }
+
+    async fn fetch(url: &str, max_bytes: usize) -> Result<Bytes, FetchError> {
+        Fetcher::new(None).unwrap().get_json_bytes(url, max_bytes, 10 * SECOND).await
+    }
+
+    #[tokio::test]
+    async fn a_document_has_a_size_limit() {
+        let url = server(Router::new().route("/", get(async || "123456789"))).await;
+        assert_eq!(fetch(&url, 9).await.unwrap(), "123456789");
+        let error = fetch(&url, 8).await.unwrap_err();
+        assert!(matches!(error.fault(), FetchFault::TooLarge(8)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn anything_but_200_is_an_error() {
+        let url = server(Router::new()).await;
+        let error = fetch(&url, 100).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{url}: the answer is 404 Not Found, not 200"));
+    }
+
+    #[tokio::test]
+    async fn an_error_names_the_url_and_the_cause() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = fetch(&format!("http://{free}/keys"), 100).await.unwrap_err();
+        let text = Chain(&error).to_string();
+        assert!(text.starts_with(&format!("http://{free}/keys: unreachable")), "{text}");
+        assert!(text.contains("refused"), "{text}");
+        for url in ["ftp://host/", "/keys", "http://ho st"] {
+            let error = fetch(url, 100).await.unwrap_err();
+            assert!(matches!(error.fault(), FetchFault::Url(_) | FetchFault::Scheme), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_given_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let fetcher = Fetcher::new(None).unwrap();
+        let error = fetcher.get_json_bytes(&url, 100, SECOND).await.unwrap_err();
+        assert!(matches!(error.fault(), FetchFault::Timeout(SECOND)), "{error}");
+    }
+
+    #[test]
+    fn extra_certificates_are_added_to_the_public_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.crt");
+        let missing = trust(Some(&file)).unwrap_err();
+        assert!(matches!(missing, CaError::Unreadable { .. }), "{missing}");
+        std::fs::write(&file, "no certificate\n").unwrap();
+        let empty = trust(Some(&file)).unwrap_err().to_string();
+        assert!(empty.ends_with("ca.crt holds no CERTIFICATE block"), "{empty}");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut ca = rcgen::CertificateParams::default();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        std::fs::write(&file, ca.self_signed(&key).unwrap().pem()).unwrap();
+        assert_eq!(trust(Some(&file)).unwrap().len(), trust(None).unwrap().len() + 1);
     }
 }

@@ -19,6 +19,18 @@ pub struct Problem {
     retry_after: Option<Duration>,
 }
 
+/// The members of RFC 9457 section 3.1, and ours.
+#[derive(serde::Serialize)]
+struct Document {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    code: &'static str,
+}
+
 impl Problem {
     /// `code` is a stable kebab-case word; `title` says the same to a person in every case.
     #[must_use]
@@ -43,16 +55,16 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut document = serde_json::json!({
-            "type": format!("urn:openclaw:problem:{}", self.code),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "code": self.code,
-        });
-        if let Some(detail) = self.detail {
-            document["detail"] = detail.into();
-        }
-        let mut response = Response::new(Body::from(document.to_string()));
+        let document = Document {
+            kind: format!("urn:openclaw:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+        };
+        // Strings and a number always serialize.
+        let text = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(text));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(

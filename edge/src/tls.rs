@@ -205,3 +205,76 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path)
         .map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A chain and its key, as PEM.
+    fn pair() -> (String, String) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        (cert.pem(), signing_key.serialize_pem())
+    }
+
+    struct Files(TempDir);
+
+    impl Files {
+        fn holding((chain, key): (String, String)) -> Self {
+            let files = Self(tempfile::tempdir().unwrap());
+            files.put("tls.crt", &chain);
+            files.put("tls.key", &key);
+            files
+        }
+
+        fn put(&self, name: &str, text: &str) {
+            std::fs::write(self.0.path().join(name), text).unwrap();
+        }
+
+        fn load(&self) -> Result<Certificates, TlsError> {
+            let folder = self.0.path();
+            Certificates::load(&folder.join("tls.crt"), &folder.join("tls.key"))
+        }
+    }
+
+    #[test]
+    fn each_unusable_pair_is_named() {
+        let (chain, key) = pair();
+        let refused = |chain: &str, key: &str| {
+            server_config(chain.as_bytes(), key.as_bytes()).unwrap_err()
+        };
+        assert!(matches!(refused("", &key), TlsError::NoCertificate));
+        assert!(matches!(refused(&key, &key), TlsError::NoCertificate));
+        assert!(matches!(refused(&chain[..200], &key), TlsError::Chain(_) | TlsError::NoCertificate));
+        assert!(matches!(refused(&chain, ""), TlsError::Key(_)));
+        assert!(matches!(refused(&chain, &pair().1), TlsError::Pair(_)));
+    }
+
+    #[test]
+    fn a_missing_file_is_named_before_anything_is_served() {
+        let error = Files(tempfile::tempdir().unwrap()).load().unwrap_err();
+        assert!(error.to_string().ends_with("tls.crt"), "{error}");
+    }
+
+    #[test]
+    fn a_new_pair_is_served_and_a_bad_one_is_not() {
+        let files = Files::holding(pair());
+        let mut certificates = files.load().unwrap();
+        let served = certificates.config();
+        let first = served.current();
+        assert_eq!(certificates.reload().unwrap(), Reload::Unchanged);
+
+        let (chain, key) = pair();
+        files.put("tls.crt", &chain);
+        assert!(matches!(certificates.reload(), Err(TlsError::Pair(_))), "half of a new pair");
+        assert_eq!(certificates.reload().unwrap(), Reload::Unchanged, "said once");
+        assert!(Arc::ptr_eq(&first, &served.current()), "the last good one stays");
+
+        files.put("tls.key", &key);
+        assert_eq!(certificates.reload().unwrap(), Reload::Replaced);
+        assert!(!Arc::ptr_eq(&first, &served.current()));
+    }
+}
