@@ -1,1 +1,5 @@
-fn main() {}
+//! See [`webhook`].
+
+fn main() -> std::process::ExitCode {
+    webhook::cli::main()
+}

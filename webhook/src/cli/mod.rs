@@ -1,0 +1,68 @@
+//! The command line. `serve` answers the API server; the other commands run the same code offline.
+
+mod explain;
+mod input;
+mod offline;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use edge::program::{self, Failure};
+
+use self::input::{ConfigArgs, InputArgs};
+
+/// Puts into every labeled pod what makes it one user's workspace.
+#[derive(Debug, Parser)]
+#[command(name = "webhook", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer AdmissionReviews over TLS
+    Serve(Box<serve::ServeArgs>),
+    /// Inject the pods of manifests as the server would, and print the result
+    Inject(WithConfig),
+    /// Take out of manifests what an injection put in, and print the result
+    Uninject(InputArgs),
+    /// Say for each pod of manifests what would become of it, and why
+    Explain(WithConfig),
+    /// Answer one AdmissionReview from standard input
+    Review(ConfigArgs),
+    /// Check the configuration
+    CheckConfig(ConfigArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct WithConfig {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Serve(args) => return serve::main(*args),
+        Command::Inject(WithConfig { config, input }) => offline::inject(&config, &input),
+        Command::Uninject(input) => offline::uninject(&input),
+        Command::Explain(WithConfig { config, input }) => explain::explain(&config, &input),
+        Command::Review(config) => offline::review(&config),
+        Command::CheckConfig(config) => offline::check_config(&config),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => program::report(&failure),
+    }
+}
+
+/// A failure that is about the file at `path`.
+fn about(path: &PathBuf, error: &dyn std::error::Error) -> String {
+    format!("{}: {}", path.display(), program::Chain(error))
+}
+
+type Ended = Result<(), Failure>;

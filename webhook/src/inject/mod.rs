@@ -1,0 +1,57 @@
+//! What a pod should have: pure, from plan and configuration.
+//!
+//! The parts are raw JSON in the order in which they are written, so that equal input gives equal
+//! bytes. Nothing in them derives from the pod's name: a template and its pods agree.
+
+mod container;
+mod env;
+mod sidecar;
+mod token_sync;
+mod volume;
+
+use serde_json::Value;
+
+pub use self::{
+    env::Variable,
+    sidecar::PORT_NAME,
+    volume::NO_TOKEN_VOLUME,
+};
+use crate::{
+    VERSION,
+    config::{Config, Injection},
+    plan::Plan,
+};
+
+/// The parts that a pod should have.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Variables of the runtime container.
+    pub env: Vec<Variable>,
+    /// Init containers in their order: token-sync, if enabled, then the auth sidecar.
+    pub init_containers: Vec<Value>,
+    /// Volumes that the init containers mount.
+    pub volumes: Vec<Value>,
+    /// Value of [`contract::annotation::INJECTED`].
+    pub injected: String,
+}
+
+/// What `plan` means under `config`.
+#[must_use]
+pub fn desired(plan: &Plan, config: &Config) -> Desired {
+    let parts = Parts { plan, config: &config.injection };
+    Desired {
+        env: env::runtime(&parts),
+        init_containers: token_sync::container(&parts)
+            .into_iter()
+            .chain([sidecar::container(&parts)])
+            .collect(),
+        volumes: volume::volumes(&parts),
+        injected: format!("{VERSION}/{}", config.hash),
+    }
+}
+
+/// What every part is made from.
+struct Parts<'a> {
+    plan: &'a Plan,
+    config: &'a Injection,
+}
