@@ -11,9 +11,9 @@ use super::{forward::Life, headers};
 
 /// A client's body for the upstream: the same frames, and no claims in the trailers either.
 pub(super) fn to_upstream(body: Body) -> Body {
-    // A body that has ended already must say so, or it would be sent as an empty chunked one.
-    if body.is_end_stream() {
-        return Body::empty();
+    // A body of known length has no trailers, and it is sent with that length.
+    if body.size_hint().exact().is_some() {
+        return body;
     }
     Body::new(body.map_frame(|mut frame| {
         if let Some(trailers) = frame.trailers_mut() {

@@ -12,7 +12,10 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
+    uri::Authority,
+};
 use http_body::Body as _;
 
 use crate::problem::Problem;
@@ -137,9 +140,10 @@ fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Re
     }
 }
 
-/// A host with an optional port, and no user information.
+/// A DNS name or an IP address with an optional port. RFC 3986 would also allow `me@` and `a,b`.
 fn is_host(host: &[u8]) -> bool {
-    !host.contains(&b'@') && http::uri::Authority::try_from(host).is_ok()
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+    host.iter().all(plain) && Authority::try_from(host).is_ok()
 }
 
 fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -63,15 +63,17 @@ impl Server {
         let mut open = true;
         loop {
             tokio::select! {
+                // An answer that is ready now should already tell that it is the last.
+                biased;
+                () = closing.as_mut(), if open => {
+                    open = false;
+                    connection.as_mut().graceful_shutdown();
+                }
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
                     return;
-                }
-                () = closing.as_mut(), if open => {
-                    open = false;
-                    connection.as_mut().graceful_shutdown();
                 }
                 () = silence.as_mut() => return,
             }
