@@ -4,13 +4,12 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -25,16 +24,11 @@ const MARK: &str = "BP_OPENCLAW_CLUSTER";
 /// How many lines of a log a failure shows.
 const SHOWN_LINES: usize = 20;
 
+/// How long a program may take to answer. Measured: Keycloak, 40 to 75 s on two busy cores.
+const START: Duration = Duration::from_secs(300);
+
 /// How long a program may take to end before it is ended for good.
 const GRACE: Duration = Duration::from_secs(20);
-
-/// A program that was started in this run.
-#[derive(Debug)]
-pub struct Started {
-    name: String,
-    log: PathBuf,
-    child: Child,
-}
 
 /// A process, told apart from a later one of the same number by its start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,39 +38,66 @@ struct Record {
     started: u64,
 }
 
-/// Starts `command` as `name`, in the background, with a log in the cluster's state folder.
+/// Makes sure that `name` runs as `command` says, and waits until it `answers`. What was started with
+/// another command, or before the program was built anew, is replaced.
 ///
 /// # Errors
-/// The program cannot be started, or its process id cannot be recorded.
-pub fn start(cluster: &Cluster, name: &str, mut command: Command) -> Result<Started> {
+/// It cannot be started, ends by itself, or does not answer: with the last lines of its log.
+pub async fn ensure<F>(
+    cluster: &Cluster,
+    name: &str,
+    command: &Command,
+    mut answers: impl FnMut() -> F,
+) -> Result<()>
+where
+    F: Future<Output = bool>,
+{
     let log = cluster.folder("logs")?.join(format!("{name}.log"));
-    let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    command.env(MARK, &cluster.state).stdin(Stdio::null());
-    command.stdout(output.try_clone()?).stderr(output);
-    // A group of its own: Ctrl-C in the demo's terminal must not reach it.
-    let child = command.process_group(0).spawn().with_context(|| {
-        format!(
-            "cannot start {name}: {}",
-            command.get_program().to_string_lossy()
-        )
-    })?;
-    let pid = i32::try_from(child.id())?;
-    let started =
-        start_time(pid).with_context(|| format!("{name} ended at once\n{}", tail(&log)))?;
-    fs::write(pid_file(cluster, name)?, format!("{pid} {started}"))?;
-    Ok(Started {
-        name: name.to_owned(),
-        log,
-        child,
-    })
+    if !runs_as(cluster, name, command)? {
+        stop(cluster, name).await?;
+        start(cluster, name, command, &log)?;
+    }
+    let answering = patience::until(START, || {
+        let runs = running(cluster, name);
+        let answer = answers();
+        async move {
+            ensure!(runs?.is_some(), "it has ended");
+            Ok(answer.await)
+        }
+    });
+    let answering = patience::during(&format!("{name} answers"), answering).await;
+    answering.with_context(|| format!("{name} does not run\n{}", tail(&log)))
 }
 
-/// Whether the program recorded as `name` is still running.
-///
-/// # Errors
-/// The record cannot be read.
-pub fn is_running(cluster: &Cluster, name: &str) -> Result<bool> {
-    Ok(running(cluster, name)?.is_some())
+fn start(cluster: &Cluster, name: &str, command: &Command, log: &Path) -> Result<()> {
+    let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    // A session of its own: neither Ctrl-C in the demo's terminal nor its end must reach it.
+    let mut detached = Command::new("setsid");
+    detached.arg(command.get_program()).args(command.get_args());
+    detached.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    detached.env(MARK, &cluster.state).stdin(Stdio::null());
+    detached.stdout(output.try_clone()?).stderr(output);
+    let mut child = detached
+        .spawn()
+        .with_context(|| format!("cannot start {name} with setsid"))?;
+    let pid = i32::try_from(child.id())?;
+    let started =
+        start_time(pid).with_context(|| format!("{name} ended at once\n{}", tail(log)))?;
+    fs::write(pid_file(cluster, name)?, format!("{pid} {started}"))?;
+    fs::write(setup_file(cluster, name)?, setup(command))?;
+    // Whoever starts a process has to take note of its end.
+    std::thread::spawn(move || drop(child.wait()));
+    Ok(())
+}
+
+/// Whether `name` runs and was started with this very command.
+fn runs_as(cluster: &Cluster, name: &str, command: &Command) -> Result<bool> {
+    let started_with = fs::read_to_string(setup_file(cluster, name)?).unwrap_or_default();
+    Ok(running(cluster, name)?.is_some() && started_with == setup(command))
 }
 
 /// Ends the program recorded as `name`, if it is running.
@@ -98,25 +119,6 @@ pub async fn stop(cluster: &Cluster, name: &str) -> Result<()> {
     bail!("{name} does not end, not even by SIGKILL")
 }
 
-impl Started {
-    /// An error if the program has ended by itself, with the last lines of its log.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub fn still_runs(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => bail!("{} ended ({status})\n{}", self.name, tail(&self.log)),
-        }
-    }
-
-    /// The last lines of its log, and where the rest is.
-    #[must_use]
-    pub fn log_tail(&self) -> String {
-        tail(&self.log)
-    }
-}
-
 impl Record {
     fn is_alive(self) -> bool {
         start_time(self.pid) == Some(self.started)
@@ -134,6 +136,17 @@ fn running(cluster: &Cluster, name: &str) -> Result<Option<Record>> {
 
 fn pid_file(cluster: &Cluster, name: &str) -> Result<PathBuf> {
     Ok(cluster.folder("pids")?.join(format!("{name}.pid")))
+}
+
+/// Where it is kept with what a program was started.
+fn setup_file(cluster: &Cluster, name: &str) -> Result<PathBuf> {
+    Ok(cluster.folder("started-with")?.join(name))
+}
+
+/// The command, and which build of the program it is.
+fn setup(command: &Command) -> String {
+    let built = fs::metadata(command.get_program()).and_then(|program| program.modified());
+    format!("{command:?}\n{:?}\n", built.ok())
 }
 
 fn parse_record(text: &str) -> Option<Record> {
@@ -222,33 +235,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_is_found_again_and_ended() {
+    async fn a_program_is_started_once_found_again_and_ended() {
         let folder = tempfile::tempdir().unwrap();
         let cluster = cluster_in(folder.path());
         let mut command = Command::new("sh");
         command.args(["-c", "read line < /dev/ptmx"]);
-        let mut started = start(&cluster, "waiter", command).unwrap();
-        started.still_runs().unwrap();
-        assert!(is_running(&cluster, "waiter").unwrap());
+        ensure(&cluster, "waiter", &command, || async { true })
+            .await
+            .unwrap();
+        let first = running(&cluster, "waiter").unwrap();
+        ensure(&cluster, "waiter", &command, || async { true })
+            .await
+            .unwrap();
+        assert_eq!(running(&cluster, "waiter").unwrap(), first);
+        command.env("CHANGED", "yes");
+        ensure(&cluster, "waiter", &command, || async { true })
+            .await
+            .unwrap();
+        assert_ne!(running(&cluster, "waiter").unwrap(), first);
         stop(&cluster, "waiter").await.unwrap();
-        assert!(!is_running(&cluster, "waiter").unwrap());
-        assert!(started.still_runs().is_err());
+        assert_eq!(running(&cluster, "waiter").unwrap(), None);
     }
 
-    #[test]
-    fn the_end_of_a_program_is_told_with_its_log() {
+    #[tokio::test]
+    async fn the_end_of_a_program_is_told_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster_in(folder.path());
         let mut command = Command::new("sh");
-        command.args(["-c", "read line; echo the port is taken; exit 3"]);
-        let mut started = start(&cluster_in(folder.path()), "doomed", command).unwrap();
-        started.child.wait().unwrap();
-        let error = started.still_runs().unwrap_err().to_string();
-        for part in [
-            "doomed",
-            "exit status: 3",
-            "the port is taken",
-            "doomed.log",
-        ] {
+        command.args(["-c", "echo the port is taken; exit 3"]);
+        let error = ensure(&cluster, "doomed", &command, || async { false })
+            .await
+            .unwrap_err();
+        let error = format!("{error:#}");
+        for part in ["doomed", "the port is taken", "doomed.log"] {
             assert!(error.contains(part), "{part} in {error}");
         }
     }

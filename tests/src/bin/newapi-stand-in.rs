@@ -1,10 +1,11 @@
-//! A stand-in for NewAPI on a port: `newapi-stand-in --listen 127.0.0.1:3900 --key alice=sk-...`.
+//! NewAPI for the development cluster, with a record of what it was asked: a stand-in
+//! (`--key alice=sk-...`), or a relay to a real one (`--relay-to https://newapi.example`).
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use tests::newapi::StandIn;
+use tests::newapi::{StandIn, relay};
 use tokio::net::TcpListener;
 
 /// Answers as NewAPI would, and tells at /recorded what it was asked.
@@ -19,20 +20,27 @@ struct Args {
     /// Time between two words of a streamed answer
     #[arg(long, default_value = "30ms", value_parser = humantime::parse_duration)]
     pace: Duration,
+    /// Pass everything on to this NewAPI instead of answering
+    #[arg(long, value_name = "URL", conflicts_with = "keys")]
+    relay_to: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let Args { listen, keys, pace } = Args::parse();
+    let Args {
+        listen,
+        keys,
+        pace,
+        relay_to,
+    } = Args::parse();
+    let router = match &relay_to {
+        Some(base_url) => relay(base_url)?,
+        None => StandIn::new(keys.into_iter().collect(), pace).router(),
+    };
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another one with --listen"))?;
-    eprintln!(
-        "listening on {}, {} keys",
-        listener.local_addr()?,
-        keys.len()
-    );
-    let router = StandIn::new(keys.into_iter().collect(), pace).router();
+    eprintln!("listening on {}", listener.local_addr()?);
     Ok(axum::serve(listener, router).await?)
 }
 

@@ -4,9 +4,9 @@
 mod distribution;
 mod token;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -15,7 +15,6 @@ pub use token::Token;
 use crate::{
     cluster::Cluster,
     door::Door,
-    patience,
     people::{Person, REALM},
     process,
 };
@@ -34,8 +33,7 @@ const PORT: u16 = 8180;
 /// How its process is recorded.
 const PROCESS: &str = "keycloak";
 
-/// How long it may take to answer. Measured: 40 to 75 s on two busy cores.
-const START: Duration = Duration::from_secs(300);
+const TOKEN_PATH: &str = "/realms/acme/protocol/openid-connect/token";
 
 /// A running Keycloak.
 #[derive(Clone, Debug)]
@@ -65,24 +63,24 @@ impl Keycloak {
             door,
             base_url: format!("http://{authority}"),
         };
-        // The realm lives in memory, so a running Keycloak has the realm that it was started with.
-        let started_with = cluster.folder("keycloak")?.join("started-with");
-        let wanted = format!("{}\n{REALM}", keycloak.base_url);
-        if process::is_running(cluster, PROCESS)? {
-            if std::fs::read_to_string(&started_with).is_ok_and(|started| started == wanted) {
-                keycloak.wait_until_ready(None).await?;
-                return Ok(keycloak);
-            }
-            process::stop(cluster, PROCESS).await?;
-        }
         let home = distribution::installed().await?;
-        let realms = home.join("data/import");
-        std::fs::create_dir_all(&realms)?;
-        std::fs::write(realms.join("acme.json"), REALM)?;
+        let realm = home.join("data/import/acme.json");
+        // The realm lives in memory, so a running Keycloak has the one that it was started with.
+        if std::fs::read_to_string(&realm).ok().as_deref() != Some(REALM) {
+            process::stop(cluster, PROCESS).await?;
+            std::fs::create_dir_all(home.join("data/import"))?;
+            std::fs::write(&realm, REALM)?;
+        }
         let command = keycloak.command(&home, &cluster.host_address);
-        let started = process::start(cluster, PROCESS, command)?;
-        std::fs::write(&started_with, wanted)?;
-        keycloak.wait_until_ready(Some(started)).await?;
+        process::ensure(cluster, PROCESS, &command, || async {
+            let call = keycloak
+                .door
+                .get("/realms/acme/.well-known/openid-configuration");
+            call.send()
+                .await
+                .is_ok_and(|answer| answer.status == StatusCode::OK)
+        })
+        .await?;
         Ok(keycloak)
     }
 
@@ -101,29 +99,6 @@ impl Keycloak {
         // Measured: 29 instead of 47 seconds of processor time to start, and it will not run long.
         command.env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1");
         command
-    }
-
-    async fn wait_until_ready(&self, mut started: Option<process::Started>) -> Result<()> {
-        let looking = patience::until(START, || {
-            let still_runs = started
-                .as_mut()
-                .map_or(Ok(()), process::Started::still_runs);
-            let call = self
-                .door
-                .get("/realms/acme/.well-known/openid-configuration")
-                .send();
-            async move {
-                still_runs?;
-                Ok(call
-                    .await
-                    .is_ok_and(|answer| answer.status == StatusCode::OK))
-            }
-        });
-        let ready = patience::during("Keycloak starts with the realm acme", looking).await;
-        ready.with_context(|| match &started {
-            Some(started) => format!("Keycloak does not answer\n{}", started.log_tail()),
-            None => "Keycloak does not answer".to_owned(),
-        })
     }
 
     /// The realm's issuer: the `iss` of its tokens.
@@ -177,5 +152,3 @@ impl Keycloak {
         })
     }
 }
-
-const TOKEN_PATH: &str = "/realms/acme/protocol/openid-connect/token";

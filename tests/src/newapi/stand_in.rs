@@ -2,7 +2,7 @@
 //! (a base URL without `/v1` is answered with 200 and a page).
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,25 +10,23 @@ use std::{
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path, Request, State},
-    middleware::{self, Next},
+    extract::{Path, State},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use futures::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
 
+use super::recorder::{bearer, recording};
+
 /// The one model on offer.
 const MODEL: &str = "stand-in-1";
-
-/// How many requests are remembered.
-const REMEMBERED: usize = 1000;
 
 /// How long a held answer waits to be told to go on, at most.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
@@ -45,33 +43,17 @@ struct Inner {
     keys: Keys,
     /// Time between two words of a stream.
     pace: Duration,
-    recorded: Mutex<VecDeque<Recorded>>,
     holds: Mutex<HashMap<String, Arc<Notify>>>,
-}
-
-/// A request as the stand-in saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
-    /// `GET`, `POST`.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// The bearer key.
-    pub key: Option<String>,
-    /// Every other header: what a user's client sent must not arrive here.
-    pub headers: BTreeMap<String, String>,
 }
 
 impl StandIn {
     /// One that knows these keys and takes `pace` between two words.
     #[must_use]
     pub fn new(keys: Keys, pace: Duration) -> Self {
-        let (recorded, holds) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Inner {
             keys,
             pace,
-            recorded,
-            holds,
+            holds: Mutex::default(),
         }))
     }
 
@@ -81,13 +63,12 @@ impl StandIn {
             .route("/v1/models", get(models))
             .route("/v1/chat/completions", post(chat))
             .fallback(unknown)
-            .layer(middleware::from_fn_with_state(self.clone(), record));
+            .with_state(self.clone());
         Router::new()
             .route("/api/status", get(status))
-            .route("/recorded", get(recorded))
             .route("/go-on/{hold}", post(go_on))
-            .fallback_service(api.with_state(self.clone()))
             .with_state(self)
+            .fallback_service(recording(api))
     }
 
     /// Whose key the request brings; NewAPI's own refusal without a known one.
@@ -108,46 +89,9 @@ impl StandIn {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
-}
-
-async fn record(State(it): State<StandIn>, request: Request, next: Next) -> Response {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let others = request
-        .headers()
-        .iter()
-        .filter(|(name, _)| *name != header::AUTHORIZATION);
-    let seen = Recorded {
-        method: request.method().to_string(),
-        path: request.uri().to_string(),
-        key: bearer(request.headers()).map(str::to_owned),
-        headers: others
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
-    };
-    {
-        let mut all = it.0.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() == REMEMBERED {
-            all.pop_front();
-        }
-        all.push_back(seen);
-    }
-    next.run(request).await
-}
-
 async fn status() -> Json<Value> {
     let data = json!({"system_name": "NewAPI stand-in", "version": "stand-in"});
     Json(json!({"success": true, "message": "", "data": data}))
-}
-
-async fn recorded(State(it): State<StandIn>) -> Json<Vec<Recorded>> {
-    let all = it.0.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(all.iter().cloned().collect())
 }
 
 async fn go_on(State(it): State<StandIn>, Path(hold): Path<String>) -> StatusCode {
@@ -271,7 +215,7 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 mod tests {
     use tokio::net::TcpListener;
 
-    use super::*;
+    use super::{super::Recorded, *};
     use crate::{
         chat,
         door::Door,
