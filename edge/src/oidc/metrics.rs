@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{counter::Counter, family::Family, gauge::ConstGauge},
     registry::Registry,
 };
@@ -17,18 +17,13 @@ pub(super) struct KeyMetrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FetchLabels {
-    result: Fetched,
-}
-
-/// How a fetch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(super) enum Fetched {
-    Ok,
-    Failed,
+    result: &'static str,
 }
 
 impl KeyMetrics {
-    pub(super) fn fetched(&self, result: Fetched) {
+    /// Counts one attempt.
+    pub(super) fn fetched(&self, successfully: bool) {
+        let result = if successfully { "ok" } else { "failed" };
         self.fetches.get_or_create(&FetchLabels { result }).inc();
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     KeySet,
-    metrics::{Fetched, KeyMetrics},
+    metrics::KeyMetrics,
     pace::{Backoff, TokenBucket, jittered},
     source::{Source, SourceError},
 };
@@ -115,7 +115,7 @@ impl KeyStore {
     }
 
     fn fetched(&self, keys: KeySet, gate: &Gate) {
-        self.metrics.fetched(Fetched::Ok);
+        self.metrics.fetched(true);
         tracing::debug!(keys = keys.len(), "keys fetched");
         self.put(keys);
         gate.ready();
@@ -123,7 +123,7 @@ impl KeyStore {
 
     /// Keys that are there stay in use: an outage of the issuer is none of ours.
     fn failed(&self, error: &SourceError, gate: &Gate) {
-        self.metrics.fetched(Fetched::Failed);
+        self.metrics.fetched(false);
         let error = Chain(error).to_string();
         if self.current().is_some() {
             tracing::warn!(error, "cannot renew the issuer's keys; the known ones stay in use");

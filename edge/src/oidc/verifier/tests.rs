@@ -61,7 +61,7 @@ async fn keys_are_found_by_discovery() {
     assert_eq!(fixture.verdict(idp).await, Ok(()));
     assert!(fixture.readiness.snapshot().is_ready());
     let metrics = fixture.metrics();
-    assert!(metrics.contains("jwks_fetch_total{result=\"Ok\"} 1"), "{metrics}");
+    assert!(metrics.contains("jwks_fetch_total{result=\"ok\"} 1"), "{metrics}");
     assert!(metrics.contains("jwks_age_seconds 0."), "{metrics}");
 }
 
@@ -138,7 +138,7 @@ async fn known_keys_stay_in_use_through_an_outage() {
     }
     assert_eq!(fixture.verdict(&stranger).await, Err(Rejection::UnknownKey));
     assert!(fixture.readiness.snapshot().is_ready());
-    assert!(fixture.metrics().contains("result=\"Failed\""));
+    assert!(fixture.metrics().contains("result=\"failed\""));
 }
 
 #[tokio::test]
