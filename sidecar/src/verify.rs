@@ -74,8 +74,8 @@ pub fn run(args: Args, input: impl Read) -> Result<Verdict, Failure> {
     let verified = Token::from_text(&text)
         .and_then(|token| verify(&token, &keys, &policy.policy(), now))
         .and_then(|verified| match user {
-            Some(user) if user != verified.user => Err(Rejection::OtherUser),
-            _ => Ok(verified),
+            Some(user) => verified.of(&user),
+            None => Ok(verified),
         });
     Ok(verified.map_or_else(Verdict::Refused, Verdict::Accepted))
 }

@@ -37,6 +37,16 @@ pub struct Verified {
     pub accepted_until: UnixTime,
 }
 
+impl Verified {
+    /// The same, if it is this user's.
+    ///
+    /// # Errors
+    /// [`Rejection::OtherUser`].
+    pub fn of(self, user: &UserId) -> Result<Self, Rejection> {
+        if self.user == *user { Ok(self) } else { Err(Rejection::OtherUser) }
+    }
+}
+
 /// Decides about a token. Pure: the same input has the same verdict, at any time and place.
 ///
 /// # Errors

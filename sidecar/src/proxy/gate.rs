@@ -34,8 +34,7 @@ impl Gate {
 
     /// Decides about a request by its headers alone.
     async fn admit(&self, headers: &HeaderMap) -> Result<Verified, Rejection> {
-        let verified = self.verifier.verify(&Token::from_headers(headers)?).await?;
-        if verified.user == self.user { Ok(verified) } else { Err(Rejection::OtherUser) }
+        self.verifier.verify(&Token::from_headers(headers)?).await?.of(&self.user)
     }
 }
 
@@ -53,7 +52,8 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
             // The path without its query, which may hold a secret.
             let path = request.uri().path();
             let reason = rejection.reason();
-            tracing::info!(method = %request.method(), path, reason, "refused: {rejection}");
+            let method = request.method().as_str();
+            tracing::info!(method, path, reason, detail = %rejection, "refused");
             rejection.into_response()
         }
     }
