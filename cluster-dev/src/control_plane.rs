@@ -155,14 +155,13 @@ fn api_server(layout: &Layout, place: &Place) -> Command {
         "--advertise-address",
         &place.address,
     ]);
-    command.args([
-        "--bind-address",
-        if place.mode == Mode::Namespace {
-            "0.0.0.0"
-        } else {
-            "127.0.0.1"
-        },
-    ]);
+    if place.mode == Mode::Namespace {
+        command.args(["--bind-address", "0.0.0.0"]);
+    } else {
+        // The `kubernetes` service cannot lead to a loopback address, and no pod is there to ask it.
+        command.args(["--bind-address", "127.0.0.1"]);
+        command.args(["--endpoint-reconciler-type", "none"]);
+    }
     command.args([
         "--etcd-servers",
         &format!("http://127.0.0.1:{}", place.etcd_port),

@@ -20,14 +20,22 @@ use crate::{
 /// Ends the cluster and removes its state.
 pub(crate) fn run(layout: &Layout) -> Result<()> {
     let _lock = layout.lock()?;
-    let Some(mode) = Mode::recorded(layout)? else {
+    // Somebody may have removed the state by hand; the namespace then still tells of a cluster.
+    let left_over = || network::belongs_to(layout).then_some(Mode::Namespace);
+    let Some(mode) = Mode::recorded(layout)?.or_else(left_over) else {
         report::say("There is no cluster.");
         return Ok(());
     };
     if mode == Mode::Kind {
         report::step("kind cluster deleted", || kind::down(layout))?;
     }
-    let ended = process::end_all(layout, contained)?;
+    // The cgroup belongs to the one cluster with a node; another cluster's `down` must not reach into it.
+    let in_pods = if mode == Mode::Namespace {
+        contained
+    } else {
+        Vec::new
+    };
+    let ended = process::end_all(layout, in_pods)?;
     report::say(format!("✓ {ended} processes ended"));
     if mode == Mode::Namespace {
         report::step("cgroups, mounts and network namespace removed", || {
@@ -35,8 +43,12 @@ pub(crate) fn run(layout: &Layout) -> Result<()> {
             network::down(layout)
         })?;
     }
-    fs::remove_dir_all(&layout.state)
-        .with_context(|| format!("cannot remove the state folder {}", layout.state.display()))?;
+    match fs::remove_dir_all(&layout.state) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", layout.state.display()));
+        }
+        _ => {}
+    }
     report::say("The cluster is gone; built tools stay in the cache.");
     Ok(())
 }

@@ -4,9 +4,12 @@ use std::{
     fs::{self, File, OpenOptions},
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+
+use crate::process;
 
 /// The node's address in its network namespace; the API server is reached here too.
 pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(172, 31, 255, 1);
@@ -86,12 +89,19 @@ impl Layout {
         make_folder(&self.cache)?;
         let path = self.cache.join("cluster.lock");
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        if file.try_lock().is_err() {
-            bail!(
-                "another cluster-dev is at work on this cluster ({} is locked)",
+        // One that was interrupted lets go within moments.
+        process::wait_until(
+            "another cluster-dev to finish",
+            Duration::from_secs(10),
+            &[],
+            || Ok(file.try_lock().is_ok()),
+        )
+        .with_context(|| {
+            format!(
+                "another cluster-dev is at work ({} is locked)",
                 path.display()
-            );
-        }
+            )
+        })?;
         Ok(file)
     }
 }

@@ -18,38 +18,43 @@ const NODE_LINK: &str = "uplink";
 
 /// Makes both namespaces, as far as they are missing.
 pub(crate) fn up(layout: &Layout) -> Result<()> {
-    if !namespace_file().exists() {
+    if !exists() {
         refuse_taken_network()?;
-        ip(&["netns", "add", NAME])?;
+        ip(&format!("netns add {NAME}"))?;
     }
-    if !Path::new("/sys/class/net").join(HOST_LINK).exists() {
-        ip(&[
-            "link", "add", HOST_LINK, "type", "veth", "peer", "name", NODE_LINK, "netns", NAME,
-        ])?;
-        ip(&[
-            "address",
-            "add",
-            &format!("{HOST}/{LINK_PREFIX}"),
-            "dev",
-            HOST_LINK,
-        ])?;
-        ip(&["link", "set", HOST_LINK, "up"])?;
-        let within = |arguments: &[&str]| ip(&[&["-n", NAME], arguments].concat());
-        within(&["link", "set", "lo", "up"])?;
-        within(&[
-            "address",
-            "add",
-            &format!("{NODE}/{LINK_PREFIX}"),
-            "dev",
-            NODE_LINK,
-        ])?;
-        within(&["link", "set", NODE_LINK, "up"])?;
-        within(&["route", "add", "default", "via", &HOST.to_string()])?;
-        // The link's own /24 is more specific; this is for pods and services.
-        ip(&["route", "add", CLUSTER_NET, "via", &NODE.to_string()])?;
-    }
+    link(layout)?;
     private_mounts(layout)?;
     run(inside(layout, "sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))
+}
+
+/// Links the node to the host. The owner is written last, so that a half-made link is made again.
+fn link(layout: &Layout) -> Result<()> {
+    match owner() {
+        Some(_) if belongs_to(layout) => return Ok(()),
+        Some(owner) if !owner.is_empty() => {
+            bail!(
+                "a cluster with its state in {owner} runs on this machine, and there can be only one"
+            )
+        }
+        Some(_) => ip(&format!("link delete {HOST_LINK}"))?,
+        None => {}
+    }
+    ip(&format!(
+        "link add {HOST_LINK} type veth peer name {NODE_LINK} netns {NAME}"
+    ))?;
+    ip(&format!("address add {HOST}/{LINK_PREFIX} dev {HOST_LINK}"))?;
+    ip(&format!("link set {HOST_LINK} up"))?;
+    ip(&format!("-n {NAME} link set lo up"))?;
+    ip(&format!(
+        "-n {NAME} address add {NODE}/{LINK_PREFIX} dev {NODE_LINK}"
+    ))?;
+    ip(&format!("-n {NAME} link set {NODE_LINK} up"))?;
+    ip(&format!("-n {NAME} route add default via {HOST}"))?;
+    // The link's own /24 is more specific; this is for pods and services.
+    ip(&format!("route add {CLUSTER_NET} via {NODE}"))?;
+    run(Command::new("ip")
+        .args(["link", "set", HOST_LINK, "alias"])
+        .arg(&layout.state))
 }
 
 /// A mount namespace, kept by a bind mount of its file on a private mount (mount_namespaces(7)).
@@ -86,11 +91,12 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
             run(Command::new("umount").arg(&mounted))?;
         }
     }
-    if namespace_file().exists() {
-        ip(&["netns", "delete", NAME])?;
+    // The link first: the end of the namespace takes it along, some moments later.
+    if owner().is_some() {
+        ip(&format!("link delete {HOST_LINK}"))?;
     }
-    if Path::new("/sys/class/net").join(HOST_LINK).exists() {
-        ip(&["link", "delete", HOST_LINK])?;
+    if exists() {
+        ip(&format!("netns delete {NAME}"))?;
     }
     Ok(())
 }
@@ -107,6 +113,22 @@ pub(crate) fn inside(layout: &Layout, program: impl AsRef<std::ffi::OsStr>) -> C
         .arg(format!("--net={}", namespace_file().display()))
         .arg(program);
     command
+}
+
+/// Whether the network on this machine is that of the cluster in `layout`: the host's end of the link
+/// carries the path of its state.
+pub(crate) fn belongs_to(layout: &Layout) -> bool {
+    owner().is_some_and(|owner| owner == layout.state.display().to_string())
+}
+
+fn owner() -> Option<String> {
+    let alias =
+        fs::read_to_string(Path::new("/sys/class/net").join(HOST_LINK).join("ifalias")).ok()?;
+    Some(alias.trim().to_owned())
+}
+
+fn exists() -> bool {
+    namespace_file().exists()
 }
 
 fn namespace_file() -> std::path::PathBuf {
@@ -138,8 +160,8 @@ fn is_mount_point(path: &Path) -> Result<bool> {
         .any(|line| line.split(' ').nth(4) == Some(wanted.as_str())))
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
-    run(Command::new("ip").args(arguments))
+fn ip(arguments: &str) -> Result<()> {
+    run(Command::new("ip").args(arguments.split(' ')))
 }
 
 /// Runs a short command; its words on stderr become the error.
