@@ -55,11 +55,7 @@ pub enum Threads {
 ///
 /// `main` gets the handle through which signals ask it to drain. A failure is printed on stderr as
 /// `error: ...`, one line with all its causes.
-pub fn run<F>(
-    threads: Threads,
-    log: &LogArgs,
-    main: impl FnOnce(Shutdown) -> F,
-) -> ExitCode
+pub fn run<F>(threads: Threads, log: &LogArgs, main: impl FnOnce(Shutdown) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -108,7 +104,9 @@ fn async_runtime(threads: Threads) -> std::io::Result<tokio::runtime::Runtime> {
     };
     if threads == Threads::Single {
         // Blocking work is name resolution and small files: one thread, gone soon after.
-        builder.max_blocking_threads(1).thread_keep_alive(std::time::Duration::from_secs(1));
+        builder
+            .max_blocking_threads(1)
+            .thread_keep_alive(std::time::Duration::from_secs(1));
     }
     builder.enable_all().build()
 }

@@ -80,7 +80,12 @@ impl Server {
         }
     }
 
-    fn dress(&self, request: Request<Incoming>, peer: SocketAddr, tunnels: &Tunnels) -> Request<Body> {
+    fn dress(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        tunnels: &Tunnels,
+    ) -> Request<Body> {
         let mut request = request.map(Body::new);
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(peer));

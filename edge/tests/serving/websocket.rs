@@ -1,9 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use edge::{
-    proxy::Session,
-    serve::Limits,
-};
+use edge::{proxy::Session, serve::Limits};
 use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
@@ -11,7 +8,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, protocol::frame::coding::CloseCode},
 };
 
-use crate::support::{Recorder, RawClient, Server, exchange, proxy, proxy_with, soon, status};
+use crate::support::{RawClient, Recorder, Server, exchange, proxy, proxy_with, soon, status};
 
 type WebSocket = WebSocketStream<TcpStream>;
 
@@ -64,7 +61,10 @@ async fn messages_cross_both_ways() {
     round_trip(&mut socket, "hello".into()).await;
     round_trip(&mut socket, vec![7; 200_000].into()).await;
     socket.close(None).await.unwrap();
-    assert!(matches!(soon(socket.next()).await.unwrap(), Ok(Message::Close(_))));
+    assert!(matches!(
+        soon(socket.next()).await.unwrap(),
+        Ok(Message::Close(_))
+    ));
 }
 
 #[tokio::test]
@@ -98,7 +98,10 @@ async fn a_socket_that_ends_lets_a_drain_end() {
     server.drain();
     round_trip(&mut socket, "still there".into()).await;
     socket.close(None).await.unwrap();
-    while soon(socket.next()).await.is_some_and(|message| message.is_ok()) {}
+    while soon(socket.next())
+        .await
+        .is_some_and(|message| message.is_ok())
+    {}
     drop(socket);
     server.ended().await;
 }

@@ -35,7 +35,13 @@ impl Recorder {
 
     /// All requests, byte for byte.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().flatten().cloned().collect()
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The one request that there was.
@@ -81,7 +87,9 @@ async fn converse(
 /// Whether `bytes` are one request, read as strictly as anybody could.
 fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
     if head.contains("\r\ntransfer-encoding: chunked") {
         return body == "0\r\n\r\n" || body.contains("\r\n0\r\n") && body.ends_with("\r\n\r\n");
     }

@@ -30,7 +30,11 @@ impl Server {
         let address = listener.local_addr();
         let (trigger, shutdown) = Shutdown::manual();
         let ended = tokio::spawn(serve(listener, tls, router, limits, shutdown));
-        Self { address, trigger, ended }
+        Self {
+            address,
+            trigger,
+            ended,
+        }
     }
 
     pub(crate) fn drain(&self) {
@@ -52,7 +56,10 @@ pub(crate) fn limits() -> Limits {
         drain_delay: Duration::ZERO,
         drain_deadline: Duration::from_secs(3600),
     };
-    Limits { drain, ..Limits::default() }
+    Limits {
+        drain,
+        ..Limits::default()
+    }
 }
 
 /// A proxy to `upstream` that adds nothing.
