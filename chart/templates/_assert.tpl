@@ -21,6 +21,9 @@
 {{- else if or $tls.provided.secretName $tls.provided.caBundle -}}
 {{- $faults = append $faults (printf "webhook.tls.provided is set, but webhook.tls.mode is %s: set it to provided" $tls.mode) -}}
 {{- end -}}
+{{- if hasKey .Values.runtime.podLabels (include "bp-openclaw.userLabel" .) -}}
+{{- $faults = append $faults (printf "runtime.podLabels holds %s, which names each pod's own user: remove it" (include "bp-openclaw.userLabel" .)) -}}
+{{- end -}}
 {{- if .Values.assertNoPlaceholders -}}
 {{- range (include "bp-openclaw.placeholders" . | fromJsonArray) -}}
 {{- $faults = append $faults (printf "%s is still a placeholder" .) -}}
