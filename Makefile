@@ -29,7 +29,7 @@ test-unit: ## what needs no cluster
 
 .PHONY: test-cluster
 test-cluster: images ## the tests on a real cluster, with real Keycloak and real helm
-	cargo test -p tests --features cluster
+	cargo test -p tests -p cluster-dev --features tests/cluster,cluster-dev/cluster
 
 .PHONY: lint
 lint: toolchain ## format, clippy and docs, without a warning

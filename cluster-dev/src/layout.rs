@@ -86,8 +86,8 @@ impl Layout {
     /// Holds off a second `up` or `down` until the returned file is dropped.
     pub(crate) fn lock(&self) -> Result<File> {
         // Beside the state, not in it: `down` removes the state while it holds the lock.
-        make_folder(&self.cache)?;
-        let path = self.cache.join("cluster.lock");
+        let path = self.state.with_extension("lock");
+        make_folder(path.parent().context("the state folder has no parent")?)?;
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         // One that was interrupted lets go within moments.
         process::wait_until(
