@@ -80,9 +80,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     lock(&handle, folder)?;
     let temporary = temporary(path);
     write(&temporary, path, text)
-        .and_then(|()| {
-            fs::rename(&temporary, path).map_err(|error| Failure::io("replace", path, error))
-        })
+        .and_then(|()| rename(&temporary, path))
         .inspect_err(|_| discard(&temporary))?;
     match handle.sync_all() {
         // Some network file systems cannot flush a folder, and do not need to.
@@ -133,6 +131,16 @@ fn write(temporary: &Path, path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::io("write", temporary, error))?;
     file.sync_all()
         .map_err(|error| Failure::io("flush", temporary, error))
+}
+
+fn rename(temporary: &Path, path: &Path) -> Result<(), Failure> {
+    fs::rename(temporary, path).map_err(|error| match error.kind() {
+        ErrorKind::ResourceBusy => Failure::NotAFile {
+            path: path.to_owned(),
+            found: "a mount of its own (subPath)",
+        },
+        _ => Failure::io("replace", path, error),
+    })
 }
 
 /// Somebody who repairs a home as root must not lock its owner out. Who may not give a file away is
