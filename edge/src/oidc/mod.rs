@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod args;
+mod cache;
 mod jose;
 mod json;
 mod jwk;

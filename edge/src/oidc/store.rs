@@ -4,7 +4,7 @@
 //! request that asked for it: a client that disconnects cannot cancel it for the others.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -44,6 +44,12 @@ pub(super) struct Loaded {
     at: Instant,
 }
 
+impl Loaded {
+    pub(super) fn now(keys: KeySet) -> Arc<Self> {
+        Arc::new(Self { keys, at: Instant::now() })
+    }
+}
+
 impl KeyStore {
     pub(super) fn new(max_age: Duration) -> Self {
         Self {
@@ -57,13 +63,13 @@ impl KeyStore {
     }
 
     /// The keys to verify with; `None` before the first ones came, and when the last are too old.
-    pub(super) fn current(&self) -> Option<std::sync::Arc<Loaded>> {
+    pub(super) fn current(&self) -> Option<Arc<Loaded>> {
         self.current.load_full().filter(|loaded| loaded.at.elapsed() <= self.max_age)
     }
 
     /// Puts keys in use.
     pub(super) fn put(&self, keys: KeySet) {
-        self.current.store(Some(Loaded { keys, at: Instant::now() }.into()));
+        self.current.store(Some(Loaded::now(keys)));
         self.metrics.loaded();
     }
 

@@ -9,6 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     OidcArgs, Policy, Rejection, SourceError, Token, UnixTime, Verified,
     args::KeyArgs,
+    cache::VerdictCache,
     source::{self, Source},
     store::KeyStore,
     verify,
@@ -24,6 +25,7 @@ use crate::{
 pub struct Verifier {
     policy: Policy,
     store: Arc<KeyStore>,
+    accepted: VerdictCache,
     _keep_fresh: AbortOnDropHandle<()>,
 }
 
@@ -62,15 +64,21 @@ impl Verifier {
         }
         let keep_fresh = tokio::spawn({
             let store = Arc::clone(&store);
+            // Not until the drain only: requests that are still served need keys too.
             async move {
                 tokio::select! {
                     () = store.keep_fresh(source, interval, gate) => {}
-                    // Not on drain: requests that are still served need keys too.
                     () = shutdown.aborting() => {}
                 }
             }
         });
-        Ok(Arc::new(Self { policy, store, _keep_fresh: AbortOnDropHandle::new(keep_fresh) }))
+        let accepted = VerdictCache::new();
+        Ok(Arc::new(Self {
+            policy,
+            store,
+            accepted,
+            _keep_fresh: AbortOnDropHandle::new(keep_fresh),
+        }))
     }
 
     /// Decides about a token now. Waits for fresh keys only when the token names an unknown one.
@@ -95,7 +103,13 @@ impl Verifier {
 
     fn verdict(&self, token: &Token) -> Result<Verified, Rejection> {
         let loaded = self.store.current().ok_or(Rejection::KeysUnavailable)?;
-        verify(token, &loaded.keys, &self.policy, UnixTime::now())
+        let now = UnixTime::now();
+        if let Some(verified) = self.accepted.find(token, &loaded, now) {
+            return Ok(verified);
+        }
+        let verified = verify(token, &loaded.keys, &self.policy, now)?;
+        self.accepted.accept(token, &loaded, &verified);
+        Ok(verified)
     }
 }
 

@@ -84,6 +84,7 @@ impl WebSocketRuntime {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(None));
+        #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
         tokio::spawn({
             let seen = Arc::clone(&seen);
             async move {
