@@ -2,11 +2,11 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 
 use super::{
     Fault, Session, Upstream, body, headers,
-    request::{self, Kind},
+    request::{self, Kind, Refusal},
     upgrade,
 };
 use crate::{program::Chain, tunnels::Tunnels};
@@ -25,10 +25,7 @@ pub async fn forward(
 ) -> Response {
     let kind = match request::check(&request) {
         Ok(kind) => kind,
-        Err(refusal) => {
-            tracing::debug!(code = refusal.code(), "request refused");
-            return refusal.into_response();
-        }
+        Err(refusal) => return refuse(refusal, request.version()),
     };
     let life = Life::new(&request, session);
     let answer = match kind {
@@ -36,6 +33,17 @@ pub async fn forward(
         Kind::WebSocket => upgrade::forward(request, upstream, edit, life).await,
     };
     answer.unwrap_or_else(Fault::into_response)
+}
+
+fn refuse(refusal: Refusal, version: Version) -> Response {
+    tracing::debug!(code = refusal.code(), "request refused");
+    let mut response = refusal.into_response();
+    if version <= Version::HTTP_11 {
+        // What follows on this connection may be part of what was refused.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 async fn plain(

@@ -91,10 +91,6 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let problem = Problem::new(self.status(), self.code(), "Request refused");
         let mut response = problem.detail(self.to_string()).into_response();
-        // What follows on this connection may be part of what was refused.
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
         response.extensions_mut().insert(self);
         response
     }

@@ -12,7 +12,7 @@ use rustls::RootCertStore;
 
 use crate::client::{HttpsClient, https_connector};
 
-/// How long a TCP connection may take, and a TLS handshake within it.
+/// How long a TCP connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an unused connection is kept: shorter than any server's own limit, so that it is rare
 /// to send a request into a connection that is just being closed.

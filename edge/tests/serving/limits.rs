@@ -62,7 +62,8 @@ async fn a_huge_header_over_http_2_gets_431() {
 }
 
 /// Each is where a client could leave a server waiting: nothing said, a method that could become
-/// the preface of HTTP/2, half a head, the preface alone, a second request that never comes whole.
+/// the preface of HTTP/2, half a head, the preface alone, a second request that never comes, or not
+/// whole.
 #[tokio::test]
 async fn a_client_that_stalls_is_dropped() {
     let server = Server::start_with(hello(), impatient(), None).await;
@@ -71,6 +72,7 @@ async fn a_client_that_stalls_is_dropped() {
         "P",
         "GET / HTTP/1.1\r\nhost: a\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\n\r\nGET",
     ] {
         exchange(server.address, words).await;

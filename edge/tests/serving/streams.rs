@@ -88,6 +88,20 @@ async fn an_event_stream_ends_cleanly_at_the_drains_deadline() {
 }
 
 #[tokio::test]
+async fn a_client_that_vanishes_takes_its_stream_along() {
+    let (puppet, address) = Puppet::start().await;
+    let server = Server::start(proxy(address)).await;
+    let mut client = RawClient::connect(server.address).await;
+    client.say("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut upstream = puppet.connection().await;
+    upstream.hear_until("\r\n\r\n").await;
+    upstream.say(EVENTS).await;
+    client.hear_until("\r\n\r\n").await;
+    drop(client);
+    upstream.hear_end().await;
+}
+
+#[tokio::test]
 async fn another_body_outlives_its_session() {
     let (puppet, address) = Puppet::start().await;
     let (handle, session) = Session::until_changed(None);
