@@ -11,23 +11,28 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `stage` | all parts, brought up once and found again |
+//! | [`stage`] | all parts, brought up once and found again |
 //! | [`cluster`] | the development cluster that `cluster-dev up` started |
 //! | [`people`] | the users of the realm |
 //! | [`keycloak`] | a real Keycloak with that realm |
 //! | [`newapi`] | a stand-in for NewAPI that records what it saw, or your own |
 //! | [`chat`] | what is asked of NewAPI, and its streamed answer |
-//! | `install` | the chart, installed with the real helm |
-//! | `admission` | the admission part alone, where the cluster runs no pods |
+//! | [`install`] | the chart, installed with the real helm |
+//! | [`admission`] | the admission part alone, where the cluster runs no pods |
 //! | [`door`] | one way to send a request to any of them |
-//! | `pods` | pods as the tests see them |
-//! | `story` | what `make demo` tells |
+//! | [`pods`] | pods as the tests see them |
+//! | [`story`] | what `make demo` tells |
 
+pub mod admission;
 pub mod chat;
 pub mod cluster;
 pub mod door;
+pub mod install;
 pub mod keycloak;
 pub mod newapi;
 pub mod patience;
 pub mod people;
+pub mod pods;
 pub mod process;
+pub mod stage;
+pub mod story;

@@ -1,6 +1,10 @@
 //! Waiting for the outside world, so that whoever watches knows for what and since when.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    io::{self, Write as _},
+    pin::pin,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use tokio::time::{Instant, interval_at, sleep, timeout};
@@ -17,19 +21,26 @@ const REMINDER: Duration = Duration::from_secs(15);
 /// Those of `work`.
 pub async fn during<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let started = Instant::now();
-    eprintln!("  … {what}");
+    say(&format!("… {what}"));
     let mut reminders = interval_at(started + REMINDER, REMINDER);
     let mut work = pin!(work);
     let done = loop {
         tokio::select! {
             done = &mut work => break done?,
             _ = reminders.tick() => {
-                eprintln!("  … {what}: {} s so far", started.elapsed().as_secs());
+                say(&format!("… {what}: {} s so far", started.elapsed().as_secs()));
             }
         }
     };
-    eprintln!("  · {what}: {}", seconds(started.elapsed()));
+    say(&format!("· {what}: {}", seconds(started.elapsed())));
     Ok(done)
+}
+
+/// To stderr itself: what `eprintln!` writes is kept back while a test runs, and a wait is for whoever
+/// is waiting now.
+fn say(line: &str) {
+    // Nobody to tell is no reason to stop.
+    drop(writeln!(io::stderr(), "  {line}"));
 }
 
 /// Waits until `look` says yes.

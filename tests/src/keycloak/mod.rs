@@ -52,17 +52,21 @@ pub struct Tokens {
 }
 
 impl Keycloak {
-    /// The one that runs for this cluster, started if it does not run yet or has another realm.
+    /// Where this cluster's Keycloak is, or will be.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let authority = format!("{}:{PORT}", cluster.host_address);
+        Self {
+            door: Door::at("Keycloak", &authority),
+            base_url: format!("http://{authority}"),
+        }
+    }
+
+    /// Makes sure that it runs, with the realm of today.
     ///
     /// # Errors
     /// It cannot be had, or does not start; the message has its last words.
-    pub async fn found_or_started(cluster: &Cluster) -> Result<Self> {
-        let authority = format!("{}:{PORT}", cluster.host_address);
-        let door = Door::at("Keycloak", &authority);
-        let keycloak = Self {
-            door,
-            base_url: format!("http://{authority}"),
-        };
+    pub async fn ensure_running(&self, cluster: &Cluster) -> Result<()> {
         let home = distribution::installed().await?;
         let realm = home.join("data/import/acme.json");
         // The realm lives in memory, so a running Keycloak has the one that it was started with.
@@ -71,17 +75,16 @@ impl Keycloak {
             std::fs::create_dir_all(home.join("data/import"))?;
             std::fs::write(&realm, REALM)?;
         }
-        let command = keycloak.command(&home, &cluster.host_address);
+        let command = self.command(&home, &cluster.host_address);
         process::ensure(cluster, PROCESS, &command, || async {
-            let call = keycloak
+            let call = self
                 .door
                 .get("/realms/acme/.well-known/openid-configuration");
             call.send()
                 .await
                 .is_ok_and(|answer| answer.status == StatusCode::OK)
         })
-        .await?;
-        Ok(keycloak)
+        .await
     }
 
     fn command(&self, home: &Path, address: &str) -> Command {

@@ -14,6 +14,7 @@ pub use relay::router as relay;
 pub use stand_in::{Keys, StandIn};
 
 use crate::{
+    chat,
     cluster::Cluster,
     door::Door,
     people::{self, Person},
@@ -44,22 +45,27 @@ struct Yours {
 }
 
 impl NewApi {
-    /// Yours if the environment names one, else the stand-in; started if it does not run yet.
+    /// Yours if the environment names one, else the stand-in.
     ///
     /// # Errors
-    /// Only one of the two variables is set, or it does not start.
-    pub async fn found_or_started(cluster: &Cluster) -> Result<Self> {
-        let yours = Yours::from_environment()?;
+    /// Only one of the two variables is set.
+    pub fn of(cluster: &Cluster) -> Result<Self> {
         let authority = format!("{}:{PORT}", cluster.host_address);
-        let base_url = format!("http://{authority}");
-        let new_api = Self {
+        Ok(Self {
             door: Door::at("NewAPI", &authority),
-            base_url,
-            yours,
-        };
+            base_url: format!("http://{authority}"),
+            yours: Yours::from_environment()?,
+        })
+    }
+
+    /// Makes sure that the stand-in, or the relay to yours, runs.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn ensure_running(&self, cluster: &Cluster) -> Result<()> {
         let mut command = Command::new(built(PROCESS)?);
-        command.args(["--listen", &authority]);
-        match &new_api.yours {
+        command.arg(format!("--listen={}:{PORT}", cluster.host_address));
+        match &self.yours {
             Some(yours) => drop(command.arg(format!("--relay-to={}", yours.base_url))),
             None => {
                 for person in people::everybody()? {
@@ -68,10 +74,9 @@ impl NewApi {
             }
         }
         process::ensure(cluster, PROCESS, &command, || async {
-            new_api.door.get("/recorded").send().await.is_ok()
+            self.door.get("/recorded").send().await.is_ok()
         })
-        .await?;
-        Ok(new_api)
+        .await
     }
 
     /// What a user's Secret gets as `base-url`.
@@ -94,17 +99,36 @@ impl NewApi {
         self.yours.as_ref().map(|yours| yours.base_url.as_str())
     }
 
-    /// What was asked with this key, oldest first.
+    /// Number of the last request so far, for [`NewApi::chats_since`].
     ///
     /// # Errors
     /// No answer.
-    pub async fn recorded_for(&self, key: &str) -> Result<Vec<Recorded>> {
-        let answer = self.door.get("/recorded").send().await?;
-        let all: Vec<Recorded> = answer.expect(StatusCode::OK).await?.json().await?;
-        Ok(all
-            .into_iter()
-            .filter(|seen| seen.key.as_deref() == Some(key))
-            .collect())
+    pub async fn last_number(&self) -> Result<u64> {
+        Ok(self.recorded().await?.last().map_or(0, |last| last.number))
+    }
+
+    /// The chats that were asked with this key after request `number`.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn chats_since(&self, number: u64, key: &str) -> Result<Vec<Recorded>> {
+        let mut seen = self.recorded().await?;
+        seen.retain(|seen| {
+            let is_chat = seen.path == chat::COMPLETIONS;
+            is_chat && seen.number > number && seen.key.as_deref() == Some(key)
+        });
+        Ok(seen)
+    }
+
+    async fn recorded(&self) -> Result<Vec<Recorded>> {
+        self.door
+            .get("/recorded")
+            .send()
+            .await?
+            .expect(StatusCode::OK)
+            .await?
+            .json()
+            .await
     }
 
     /// Lets the answer to a held question go on ([`crate::chat::held_question`]).

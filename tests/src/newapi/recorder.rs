@@ -21,6 +21,8 @@ const REMEMBERED: usize = 1000;
 /// A request as NewAPI saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
+    /// Rises by one with every request.
+    pub number: u64,
     /// `GET`, `POST`.
     pub method: String,
     /// Path and query.
@@ -59,7 +61,8 @@ async fn record(State(memory): State<Memory>, request: Request, next: Next) -> R
         .headers()
         .iter()
         .filter(|(name, _)| *name != header::AUTHORIZATION);
-    let seen = Recorded {
+    let mut seen = Recorded {
+        number: 1,
         method: request.method().to_string(),
         path: request.uri().to_string(),
         key: bearer(request.headers()).map(str::to_owned),
@@ -69,6 +72,7 @@ async fn record(State(memory): State<Memory>, request: Request, next: Next) -> R
     };
     {
         let mut all = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.number += all.back().map_or(0, |last| last.number);
         if all.len() == REMEMBERED {
             all.pop_front();
         }

@@ -1,0 +1,226 @@
+//! All parts together, brought up once and found again: what the demo tells its story on, and what
+//! the cluster tests play on.
+
+use std::{fs::File, sync::Arc};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use contract::object;
+use kube::Client;
+use tokio::sync::OnceCell;
+
+use crate::{
+    admission,
+    cluster::Cluster,
+    door::Door,
+    install,
+    keycloak::{Keycloak, Tokens},
+    newapi::NewApi,
+    people::{self, Person},
+    pods::Pods,
+};
+
+/// The cluster with everything on it.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "kube::Client has none")]
+pub struct Stage {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The Kubernetes API, as cluster-admin.
+    pub kube: Client,
+    /// The tenant's pods, as cluster-admin sees them.
+    pub pods: Pods,
+    /// A real Keycloak.
+    pub keycloak: Keycloak,
+    /// The stand-in, or yours.
+    pub new_api: NewApi,
+    /// The address that users open.
+    pub spawner: Door,
+}
+
+/// The part of it that a control plane alone has: everything about creating pods.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "kube::Client has none")]
+pub struct Admission {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The Kubernetes API, as cluster-admin.
+    pub kube: Client,
+    /// The tenant's pods, as cluster-admin sees them.
+    pub pods: Pods,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub person: Person,
+    /// With which tokens.
+    pub tokens: Tokens,
+    /// The name of their pod.
+    pub pod: String,
+}
+
+/// What is the same for every test of one program: brought up by the first, failed for all.
+static PARTS: OnceCell<Result<(Keycloak, NewApi), Arc<anyhow::Error>>> = OnceCell::const_new();
+static LOCAL_ADMISSION: OnceCell<Result<(), Arc<anyhow::Error>>> = OnceCell::const_new();
+
+impl Stage {
+    /// Sets it, or finds it set. `None` where the cluster runs no pods; then it says so.
+    ///
+    /// # Errors
+    /// No cluster is running, or a part cannot be brought up.
+    pub async fn set() -> Result<Option<Self>> {
+        let cluster = Cluster::running()?;
+        if !cluster.runs_pods() {
+            eprintln!(
+                "left out, because this cluster runs no pods ({})",
+                cluster.mode
+            );
+            return Ok(None);
+        }
+        let parts = PARTS
+            .get_or_init(|| async { bring_up(&cluster).await.map_err(Arc::new) })
+            .await;
+        let (keycloak, new_api) = parts.clone().map_err(|error| anyhow!("{error:#}"))?;
+        let kube = cluster.api().await?;
+        let address = format!("{}:{}", cluster.node_address, install::SPAWNER_NODE_PORT);
+        Ok(Some(Self {
+            pods: Pods::of(kube.clone(), install::TENANT),
+            spawner: Door::at("the spawner", &address),
+            cluster,
+            kube,
+            keycloak,
+            new_api,
+        }))
+    }
+
+    /// Signs somebody in, who has a NewAPI key.
+    ///
+    /// # Errors
+    /// Keycloak or the API server refuses.
+    pub async fn sign_in(&self, name: &str) -> Result<SignedIn> {
+        let person = people::person(name)?;
+        install::give_key(&self.kube, &person, &self.new_api).await?;
+        self.sign_in_without_key(person).await
+    }
+
+    /// Signs somebody in and leaves their key as it is.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn sign_in_without_key(&self, person: Person) -> Result<SignedIn> {
+        let tokens = self.keycloak.sign_in(&person).await?;
+        Ok(SignedIn {
+            pod: object::pod(&person.id),
+            person,
+            tokens,
+        })
+    }
+
+    /// Has the user's pod started by the spawner, unless it runs, and waits until it is Ready.
+    ///
+    /// # Errors
+    /// The spawner refuses, or the pod does not become Ready.
+    pub async fn start_pod_of(&self, user: &SignedIn) -> Result<k8s_openapi::api::core::v1::Pod> {
+        let call = self.spawner.post(SERVER).bearer(&user.tokens.access);
+        let answer = call.send().await?;
+        if !answer.status.is_success() {
+            bail!(
+                "the spawner does not start {}: {}",
+                user.pod,
+                answer.text().await?
+            );
+        }
+        self.pods.ready(&user.pod).await
+    }
+
+    /// The auth sidecar of the user's pod, reached at the pod itself.
+    #[must_use]
+    pub fn sidecar_of(&self, user: &SignedIn) -> Door {
+        self.pods.sidecar_of(&user.pod)
+    }
+}
+
+/// The caller's own server, in the spawner's API.
+pub const SERVER: &str = "/-/api/v1/me/server";
+
+impl Admission {
+    /// That of a whole stage.
+    #[must_use]
+    pub fn of(stage: &Stage) -> Self {
+        let Stage {
+            cluster,
+            kube,
+            pods,
+            ..
+        } = stage.clone();
+        Self {
+            cluster,
+            kube,
+            pods,
+        }
+    }
+
+    /// Sets it, or finds it set: by the chart where pods run, else by a webhook on this host.
+    ///
+    /// # Errors
+    /// No cluster is running, or a part cannot be brought up.
+    pub async fn set() -> Result<Self> {
+        if let Some(Stage {
+            cluster,
+            kube,
+            pods,
+            ..
+        }) = Stage::set().await?
+        {
+            return Ok(Self {
+                cluster,
+                kube,
+                pods,
+            });
+        }
+        let cluster = Cluster::running()?;
+        let kube = cluster.api().await?;
+        let local = LOCAL_ADMISSION.get_or_init(|| async {
+            let _lock = lock(&cluster).map_err(Arc::new)?;
+            admission::bring_up(&cluster, &kube).await.map_err(Arc::new)
+        });
+        local.await.clone().map_err(|error| anyhow!("{error:#}"))?;
+        Ok(Self {
+            pods: Pods::of(kube.clone(), install::TENANT),
+            cluster,
+            kube,
+        })
+    }
+
+    /// The tenant's pods as `somebody` else, who may create pods but for no user.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn pods_as(&self, somebody: &str) -> Result<Pods> {
+        admission::allow_creating_pods(&self.kube, somebody).await?;
+        let client = self.cluster.api_as(Some(somebody)).await?;
+        Ok(Pods::of(client, install::TENANT))
+    }
+}
+
+async fn bring_up(cluster: &Cluster) -> Result<(Keycloak, NewApi)> {
+    let _lock = lock(cluster)?;
+    let kube = cluster.api().await?;
+    let (keycloak, new_api) = (Keycloak::of(cluster), NewApi::of(cluster)?);
+    new_api.ensure_running(cluster).await?;
+    install::tenant(&kube).await?;
+    let values = install::values(cluster, &keycloak.issuer(), new_api.base_url())?;
+    // Keycloak takes its time, and the chart's programs start without it.
+    let starting = keycloak.ensure_running(cluster);
+    tokio::try_join!(starting, install::chart(cluster, &kube, &values))?;
+    Ok((keycloak, new_api))
+}
+
+/// Holds off other programs that bring things up in this cluster, until it is dropped.
+fn lock(cluster: &Cluster) -> Result<File> {
+    let path = cluster.state.join("stage.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock()?;
+    Ok(file)
+}
