@@ -53,7 +53,7 @@ pub struct ServeArgs {
 
     /// How many requests may wait for starts at once; more get 429
     #[arg(long, env = "MAX_HELD", default_value_t = 1000)]
-    pub max_held: u32,
+    pub max_held: usize,
 
     /// What is created for a user
     #[command(flatten)]

@@ -19,6 +19,7 @@ mod proxy;
 pub mod render;
 mod serve;
 pub mod servers;
+pub mod setup;
 pub mod state;
 pub mod template;
 pub mod watch;

@@ -93,4 +93,39 @@ fn gateway_secret(user: &UserId) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use contract::UserId;
+
+    use super::{Blueprint, GatewayScope};
+    use crate::template::{Kind, Template};
+
+    const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: 'openclaw-${USER_UUID}', \
+        labels: {catalyst.openova.io/openclaw-user: '${USER_UUID}'}}, \
+        spec: {containers: [{name: '${SECRET_NAME}'}]}}";
+
+    fn blueprint(gateway: GatewayScope) -> Blueprint {
+        Blueprint::new(Template::parse(Kind::Pod, "pod.yaml", POD).unwrap(), None, gateway)
+    }
+
+    fn alice() -> UserId {
+        "11111111-2222-4333-8444-555555555555".parse().unwrap()
+    }
+
+    #[test]
+    fn a_user_gets_a_gateway_secret_without_a_value_unless_one_is_shared() {
+        let own = blueprint(GatewayScope::PerUser).render(&alice()).unwrap().gateway.unwrap();
+        assert_eq!(own["metadata"]["name"], format!("openclaw-gateway-{}", alice()));
+        assert!(own.get("data").is_none() && own.get("stringData").is_none(), "{own}");
+        assert!(blueprint(GatewayScope::Shared).render(&alice()).unwrap().gateway.is_none());
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same_objects() {
+        let objects = blueprint(GatewayScope::PerUser).render(&alice()).unwrap();
+        let yaml = objects.to_yaml().unwrap();
+        let documents: Vec<serde_json::Value> = serde_norway::Deserializer::from_str(&yaml)
+            .map(|document| serde::Deserialize::deserialize(document).unwrap())
+            .collect();
+        assert_eq!(documents, [objects.gateway.unwrap(), objects.pod]);
+    }
+}

@@ -229,15 +229,13 @@ impl Servers {
             if pod.stopping {
                 return Ok(Stopped::Stopping { uid });
             }
-            let deleted = self.cluster.delete_pod(&name, &uid).await?;
-            let noticed = |seen: &Snapshot| {
-                seen.pod.as_ref().is_none_or(|pod| pod.uid != uid || pod.stopping)
-            };
-            let seen = follower.until(WATCH_LAG, noticed).await;
-            match deleted {
-                Deleted::Yes if seen.is_pod(&uid) => return Ok(Stopped::Stopping { uid }),
-                Deleted::Yes | Deleted::Gone => return Ok(Stopped::Gone),
-                Deleted::Replaced => {}
+            match self.cluster.delete_pod(&name, &uid).await? {
+                Deleted::Yes => return Ok(noticed(&mut follower, uid).await),
+                Deleted::Gone => return Ok(Stopped::Gone),
+                // A pod that the watch has not brought yet: look again.
+                Deleted::Replaced => {
+                    follower.until(WATCH_LAG, |seen| !seen.is_pod(&uid)).await;
+                }
             }
         }
         Err(ServerError::Restless(name))
@@ -261,6 +259,19 @@ impl Servers {
             },
         }
     }
+}
+
+/// Waits until the watch shows that the pod with this `uid` was deleted.
+async fn noticed(follower: &mut Follower, uid: String) -> Stopped {
+    let mut shown = false;
+    let noticed = |seen: &Snapshot| {
+        let is_there = seen.is_pod(&uid);
+        let is_gone = shown && !is_there;
+        shown |= is_there;
+        is_gone || (is_there && seen.pod.as_ref().is_some_and(|pod| pod.stopping))
+    };
+    let seen = follower.until(WATCH_LAG, noticed).await;
+    if shown && !seen.is_pod(&uid) { Stopped::Gone } else { Stopped::Stopping { uid } }
 }
 
 impl Started {

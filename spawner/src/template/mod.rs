@@ -162,3 +162,6 @@ fn used_in(value: &Value, name: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

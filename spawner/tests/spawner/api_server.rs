@@ -1,0 +1,361 @@
+//! As much of a Kubernetes API server as the spawner uses: pods with list, watch, create, get and
+//! delete, Secrets and NetworkPolicies to write, events to watch. A test scripts the rest.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+    routing::{get, patch, post},
+};
+use futures::stream;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+/// The namespace of all tests.
+pub(crate) const NAMESPACE: &str = "tenant";
+
+/// The API server. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct ApiServer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Mutex<Objects>,
+    /// Wakes the watches: something happened, or how often they were cut.
+    watches: watch::Sender<u64>,
+    /// The calls so far, to look at and to wait for.
+    calls: watch::Sender<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Objects {
+    version: u64,
+    pods: BTreeMap<String, Value>,
+    secrets: BTreeMap<String, Value>,
+    policies: BTreeMap<String, Value>,
+    /// What happened to pods, by version, as lines of a watch response.
+    log: Vec<(u64, String)>,
+    /// What happened up to this version can no longer be watched.
+    compacted: u64,
+    /// How the next create of a pod ends, instead of being done.
+    next_create: Option<Next>,
+    /// Lists are refused, as before RBAC is there.
+    lists_refused: bool,
+}
+
+/// What happens to the next create of a pod.
+pub(crate) enum Next {
+    /// It is refused with this code and message.
+    Refused(u16, &'static str),
+    /// Another replica creates the pod first.
+    Lost,
+}
+
+impl ApiServer {
+    /// An empty namespace.
+    pub(crate) fn new() -> Self {
+        let inner = Inner {
+            state: Mutex::default(),
+            watches: watch::Sender::default(),
+            calls: watch::Sender::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        let core = format!("/api/v1/namespaces/{NAMESPACE}");
+        let policies = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies");
+        Router::new()
+            .route(&format!("{core}/pods"), get(pods).post(create_pod))
+            .route(&format!("{core}/pods/{{name}}"), get(pod).delete(delete_pod))
+            .route(&format!("{core}/secrets"), post(create_secret))
+            .route(&format!("{core}/events"), get(no_events))
+            .route(&format!("{policies}/{{name}}"), patch(apply_policy))
+            .with_state(self.clone())
+    }
+
+    /// Scripts the next create of a pod.
+    pub(crate) fn next_create(&self, next: Next) {
+        self.lock().next_create = Some(next);
+    }
+
+    /// Refuses or allows lists.
+    pub(crate) fn refuse_lists(&self, refused: bool) {
+        self.lock().lists_refused = refused;
+    }
+
+    /// Puts a pod there and tells the watches.
+    pub(crate) fn put(&self, pod: Value) {
+        put(self, &mut self.lock(), pod);
+    }
+
+    /// Puts a pod there of which no watch has told yet.
+    pub(crate) fn put_unseen(&self, mut pod: Value) {
+        let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
+        pod["metadata"]["uid"] = "unseen".into();
+        self.lock().pods.insert(name, pod);
+    }
+
+    /// Merges `status` into the pod's, as the kubelet would.
+    pub(crate) fn set_status(&self, name: &str, status: Value) {
+        let mut objects = self.lock();
+        let mut pod = objects.pods[name].clone();
+        pod["status"] = status;
+        put(self, &mut objects, pod);
+    }
+
+    /// The pod is gone.
+    pub(crate) fn remove(&self, name: &str) {
+        let mut objects = self.lock();
+        let mut pod = objects.pods.remove(name).unwrap();
+        objects.version += 1;
+        pod["metadata"]["resourceVersion"] = objects.version.to_string().into();
+        self.tell(&mut objects, "DELETED", &pod);
+    }
+
+    /// The pod is gone, and no watch is told.
+    pub(crate) fn vanish(&self, name: &str) {
+        self.lock().pods.remove(name).unwrap();
+    }
+
+    /// Cuts every watch; a new one gets what happened since the version it names.
+    pub(crate) fn cut_watches(&self) {
+        self.inner.watches.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Forgets what happened so far: a watch from before gets 410 and has to list again.
+    pub(crate) fn compact(&self) {
+        let mut objects = self.lock();
+        objects.version += 1;
+        objects.compacted = objects.version;
+    }
+
+    pub(crate) fn pod(&self, name: &str) -> Option<Value> {
+        self.lock().pods.get(name).cloned()
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<Value> {
+        self.lock().secrets.get(name).cloned()
+    }
+
+    /// All calls but those of the watches, as `verb resource`.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let calls = self.inner.calls.borrow();
+        calls.iter().filter(|call| *call != "list pods").cloned().collect()
+    }
+
+    /// How many of the calls are `call`.
+    pub(crate) fn count(&self, call: &str) -> usize {
+        self.inner.calls.borrow().iter().filter(|seen| *seen == call).count()
+    }
+
+    /// Waits for `call`.
+    pub(crate) async fn saw(&self, call: &str) {
+        let mut calls = self.inner.calls.subscribe();
+        calls.wait_for(|calls| calls.iter().any(|seen| seen == call)).await.unwrap();
+    }
+
+    async fn feed(self, mut version: u64, lines: mpsc::Sender<String>) {
+        let mut watches = self.inner.watches.subscribe();
+        let cuts = *watches.borrow_and_update();
+        loop {
+            for (at, line) in self.since(version) {
+                version = at;
+                if lines.send(line).await.is_err() {
+                    return;
+                }
+            }
+            if watches.changed().await.is_err() || *watches.borrow_and_update() != cuts {
+                return;
+            }
+        }
+    }
+
+    fn since(&self, version: u64) -> Vec<(u64, String)> {
+        let objects = self.lock();
+        if version < objects.compacted {
+            let gone = json!({
+                "kind": "Status", "status": "Failure", "code": 410, "reason": "Expired",
+                "message": "too old resource version",
+            });
+            return vec![(objects.version, event("ERROR", &gone))];
+        }
+        objects.log.iter().filter(|(at, _)| *at > version).cloned().collect()
+    }
+
+    fn note(&self, call: String) {
+        self.inner.calls.send_modify(|calls| calls.push(call));
+    }
+
+    fn tell(&self, objects: &mut Objects, kind: &str, object: &Value) {
+        objects.log.push((objects.version, event(kind, object)));
+        self.inner.watches.send_modify(|_| {});
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Objects> {
+        self.inner.state.lock().unwrap()
+    }
+}
+
+fn put(api: &ApiServer, objects: &mut Objects, mut pod: Value) -> Value {
+    objects.version += 1;
+    let version = objects.version;
+    let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
+    let metadata = pod["metadata"].as_object_mut().unwrap();
+    metadata.insert("resourceVersion".to_owned(), version.to_string().into());
+    metadata.entry("uid").or_insert_with(|| format!("uid-{version}").into());
+    metadata.entry("creationTimestamp").or_insert_with(|| "2026-11-23T12:00:00Z".into());
+    let known = objects.pods.insert(name, pod.clone()).is_some();
+    api.tell(objects, if known { "MODIFIED" } else { "ADDED" }, &pod);
+    pod
+}
+
+fn event(kind: &str, object: &Value) -> String {
+    format!("{}\n", json!({"type": kind, "object": object}))
+}
+
+fn refuse(code: u16, reason: &str, message: &str) -> Response {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure",
+        "code": code, "reason": reason, "message": message,
+    });
+    (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
+}
+
+async fn pods(
+    State(api): State<ApiServer>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    if query.contains_key("watch") {
+        let version = query["resourceVersion"].parse().unwrap();
+        return watch_from(&api, version);
+    }
+    api.note("list pods".to_owned());
+    let objects = api.lock();
+    if objects.lists_refused {
+        let message =
+            "pods is forbidden: User \"spawner\" cannot list resource \"pods\" in API group \"\"";
+        return refuse(403, "Forbidden", message);
+    }
+    let labeled =
+        |pod: &&Value| !pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"].is_null();
+    let items: Vec<&Value> = objects.pods.values().filter(labeled).collect();
+    let version = objects.version.to_string();
+    Json(json!({
+        "apiVersion": "v1", "kind": "PodList",
+        "metadata": {"resourceVersion": version}, "items": items,
+    }))
+    .into_response()
+}
+
+/// What happened after `version`, and what happens until the watches are cut.
+fn watch_from(api: &ApiServer, version: u64) -> Response {
+    let (sender, lines) = mpsc::channel(16);
+    tokio::spawn(api.clone().feed(version, sender));
+    let lines = stream::unfold(lines, async |mut lines| {
+        let line = lines.recv().await?;
+        Some((Ok::<String, std::convert::Infallible>(line), lines))
+    });
+    Body::from_stream(lines).into_response()
+}
+
+async fn no_events(Query(query): Query<BTreeMap<String, String>>) -> Response {
+    if query.contains_key("watch") {
+        return Body::from_stream(stream::pending::<Result<String, std::convert::Infallible>>())
+            .into_response();
+    }
+    let list = json!({
+        "apiVersion": "v1", "kind": "EventList", "metadata": {"resourceVersion": "1"}, "items": [],
+    });
+    Json(list).into_response()
+}
+
+async fn create_pod(State(api): State<ApiServer>, Json(pod): Json<Value>) -> Response {
+    let answer = {
+        let mut objects = api.lock();
+        let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
+        match objects.next_create.take() {
+            Some(Next::Refused(code, message)) => refuse(code, "Forbidden", message),
+            Some(Next::Lost) => {
+                put(&api, &mut objects, pod);
+                refuse(409, "AlreadyExists", "pods already exists")
+            }
+            None if objects.pods.contains_key(&name) => {
+                refuse(409, "AlreadyExists", "pods already exists")
+            }
+            None => (StatusCode::CREATED, Json(put(&api, &mut objects, pod))).into_response(),
+        }
+    };
+    api.note("create pod".to_owned());
+    answer
+}
+
+async fn pod(State(api): State<ApiServer>, Path(name): Path<String>) -> Response {
+    api.note("get pod".to_owned());
+    match api.pod(&name) {
+        Some(pod) => Json(pod).into_response(),
+        None => refuse(404, "NotFound", "pods not found"),
+    }
+}
+
+async fn delete_pod(
+    State(api): State<ApiServer>,
+    Path(name): Path<String>,
+    Json(options): Json<Value>,
+) -> Response {
+    let answer = {
+        let mut objects = api.lock();
+        match objects.pods.get(&name).cloned() {
+            None => refuse(404, "NotFound", "pods not found"),
+            Some(pod) if options["preconditions"]["uid"] != pod["metadata"]["uid"] => {
+                refuse(409, "Conflict", "the UID in the precondition does not match")
+            }
+            Some(mut pod) => {
+                pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:10:00Z".into();
+                Json(put(&api, &mut objects, pod)).into_response()
+            }
+        }
+    };
+    api.note("delete pod".to_owned());
+    answer
+}
+
+async fn create_secret(State(api): State<ApiServer>, Json(secret): Json<Value>) -> Response {
+    let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
+    let known = {
+        let mut objects = api.lock();
+        let known = objects.secrets.contains_key(&name);
+        if !known {
+            objects.secrets.insert(name, secret.clone());
+        }
+        known
+    };
+    api.note("create secret".to_owned());
+    if known {
+        return refuse(409, "AlreadyExists", "secrets already exists");
+    }
+    (StatusCode::CREATED, Json(secret)).into_response()
+}
+
+async fn apply_policy(
+    State(api): State<ApiServer>,
+    Path(name): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
+    let query = request.uri().query().unwrap().to_owned();
+    assert!(query.contains("fieldManager=openclaw-spawner"), "{query}");
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let policy: Value = serde_json::from_slice(&body).unwrap();
+    api.lock().policies.insert(name, policy.clone());
+    api.note("apply networkpolicy".to_owned());
+    Json(policy).into_response()
+}

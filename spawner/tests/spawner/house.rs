@@ -1,0 +1,250 @@
+//! A running spawner with everything around it, and words to use it with.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body};
+use clap::Parser as _;
+use contract::UserId;
+use edge::{
+    oidc::{
+        OidcArgs, UnixTime, Verifier,
+        testing::{ALICE, Idp, claims},
+    },
+    program::install_crypto_provider,
+    readiness::Readiness,
+    serve::{Limits, Listener, serve},
+    shutdown::{Shutdown, Trigger},
+};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+use spawner::{
+    app::router,
+    metrics::Metrics,
+    render::{Blueprint, GatewayScope},
+    setup::Setup,
+    template::{Kind, Template},
+    watch::{Pods, Snapshot, follow},
+};
+
+use crate::{
+    api_server::{ApiServer, NAMESPACE},
+    sidecar,
+};
+
+const ISSUER: &str = "https://id.example/realms/acme";
+
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: openclaw-${USER_UUID}
+  labels:
+    catalyst.openova.io/openclaw-user: ${USER_UUID}
+  annotations:
+    catalyst.openova.io/newapi-secret: ${SECRET_NAME}
+spec:
+  # As the webhook leaves it.
+  initContainers:
+    - name: openclaw-auth
+  containers:
+    - name: runtime
+";
+
+const POLICY: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: openclaw-${USER_UUID}
+spec:
+  podSelector:
+    matchLabels:
+      catalyst.openova.io/openclaw-user: ${USER_UUID}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: spawner}}}]
+";
+
+/// A running spawner and its surroundings. All ends with the value.
+pub(crate) struct House {
+    pub(crate) api: ApiServer,
+    pub(crate) pods: Pods,
+    pub(crate) address: SocketAddr,
+    pub(crate) trigger: Trigger,
+    client: Client<hyper_util::client::legacy::connect::HttpConnector, Body>,
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+#[derive(clap::Parser)]
+struct Oidc {
+    #[command(flatten)]
+    oidc: OidcArgs,
+}
+
+impl House {
+    /// Everything runs, and the spawner knows the pods.
+    pub(crate) async fn open() -> Self {
+        let house = Self::with(ApiServer::new(), sidecar::router()).await;
+        house.pods.completed().await;
+        house
+    }
+
+    /// Everything runs, with this API server and this sidecar.
+    pub(crate) async fn with(api: ApiServer, sidecar: Router) -> Self {
+        Self::at_sidecar(api, start(sidecar).await.0.port()).await
+    }
+
+    /// Everything runs, with a sidecar on this port of loopback.
+    pub(crate) async fn at_sidecar(api: ApiServer, sidecar_port: u16) -> Self {
+        install_crypto_provider();
+        let (kube_address, _) = start(api.router()).await;
+        let kube = format!("http://{kube_address}").parse().unwrap();
+        let readiness = Readiness::new();
+        let setup = Setup {
+            kube: kube::Config::new(kube),
+            namespace: NAMESPACE.to_owned(),
+            blueprint: blueprint(),
+            verifier: verifier(&readiness),
+            sidecar_port,
+            start_timeout: Duration::from_secs(60),
+            max_held: 100,
+            metrics: Metrics::default(),
+            gate: readiness.gate("pods"),
+        };
+        let (app, watches) = setup.build().unwrap();
+        let pods = app.pods.clone();
+        tokio::spawn(follow(watches));
+        let (address, trigger) = start(router(app)).await;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { api, pods, address, trigger, client }
+    }
+
+    /// Asks as alice.
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Answer {
+        self.ask_with(method, path, &[("authorization", &bearer(ALICE))], "").await
+    }
+
+    /// Asks as whoever the headers say.
+    pub(crate) async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &'static str,
+    ) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.client.request(request.body(body.into()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    /// The kubelet says that alice's pod is ready, on loopback.
+    pub(crate) fn get_ready(&self) {
+        self.api.set_status(&pod_name(), ready());
+    }
+
+    /// Alice's pod is there and ready, and the spawner knows it.
+    pub(crate) async fn with_alices_pod(&self) {
+        self.api.put(alices_pod(ready()));
+        self.until("Ready").await;
+    }
+
+    /// The spawner knows that alice's server is in this state.
+    pub(crate) async fn until(&self, state: &str) {
+        let in_state = |seen: &Snapshot| seen.status().state.name() == state;
+        let seen = self.pods.follow(&alice()).until(Duration::from_secs(60), in_state).await;
+        assert!(in_state(&seen), "{seen:?}");
+    }
+
+    /// A request or a progress stream of alice waits.
+    pub(crate) async fn somebody_waits(&self) {
+        while self.pods.follow_among(&alice(), 1).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The problem's reason.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        self.json()["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn alice() -> UserId {
+    ALICE.parse().unwrap()
+}
+
+pub(crate) fn pod_name() -> String {
+    contract::object::pod(&alice())
+}
+
+/// Alice's pod with this status.
+pub(crate) fn alices_pod(status: Value) -> Value {
+    let template = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
+    let mut pod = template.render(&alice()).unwrap();
+    pod["status"] = status;
+    pod
+}
+
+/// The status of a ready pod on loopback.
+pub(crate) fn ready() -> Value {
+    json!({
+        "phase": "Running", "podIP": "127.0.0.1",
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Initialized", "status": "True"},
+            {"type": "Ready", "status": "True"},
+        ],
+    })
+}
+
+/// `Authorization` of this user.
+pub(crate) fn bearer(user: &str) -> String {
+    format!("Bearer {}", Idp::shared().token(&claims(ISSUER, user, UnixTime::now())))
+}
+
+fn blueprint() -> Blueprint {
+    let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
+    let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
+    Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
+}
+
+fn verifier(readiness: &Readiness) -> std::sync::Arc<Verifier> {
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(keys.path(), Idp::shared().jwks().to_string()).unwrap();
+    let file = keys.path().to_str().unwrap();
+    let flags = ["test", "--issuer", ISSUER, "--audience", "openclaw", "--jwks-file", file];
+    let Oidc { oidc } = Oidc::parse_from(flags);
+    let (_, shutdown) = Shutdown::manual();
+    Verifier::start(oidc, readiness.gate("keys"), shutdown).unwrap()
+}
+
+/// Serves `router` on a free port of loopback.
+async fn start(router: Router) -> (SocketAddr, Trigger) {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "test").await.unwrap();
+    let address = listener.local_addr();
+    let (trigger, shutdown) = Shutdown::manual();
+    tokio::spawn(serve(listener, None, router, Limits::default(), shutdown));
+    (address, trigger)
+}

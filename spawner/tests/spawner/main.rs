@@ -1,0 +1,16 @@
+//! The whole spawner in one process: its real routes on a real port, an API server and a sidecar
+//! that are told what to do, and tokens signed by a real key.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot be set up has to fail"
+)]
+
+mod api_server;
+mod house;
+mod reach;
+mod sidecar;
+mod start;
+mod stop;
+mod tell;
