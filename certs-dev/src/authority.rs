@@ -218,7 +218,8 @@ fn params(common_name: &str, validity: Validity) -> CertificateParams {
     params
 }
 
-fn dns_name(name: &str) -> Result<SanType, Error> {
+/// Whether a certificate can name this host: a DNS name whose first label may be `*`.
+pub fn check_dns_name(name: &str) -> Result<(), Error> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
@@ -228,11 +229,16 @@ fn dns_name(name: &str) -> Result<SanType, Error> {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let fixed = name.strip_prefix("*.").unwrap_or(name);
-    // All digits and dots is an address in the wrong place: no client would match it as a name.
+    // No client would look for an address among the names.
     let is_address = name.parse::<IpAddr>().is_ok();
-    let refused = || Error::DnsName(name.to_owned());
-    if name.len() > 253 || is_address || !fixed.split('.').all(is_label) {
-        return Err(refused());
+    if name.len() <= 253 && !is_address && fixed.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(Error::DnsName(name.to_owned()))
     }
-    Ok(SanType::DnsName(name.try_into().map_err(|_| refused())?))
+}
+
+fn dns_name(name: &str) -> Result<SanType, Error> {
+    check_dns_name(name)?;
+    Ok(SanType::DnsName(name.try_into()?))
 }

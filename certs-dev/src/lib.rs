@@ -17,7 +17,8 @@
 
 mod authority;
 mod certificate;
+pub mod folder;
 mod validity;
 
-pub use authority::{Authority, Error, Leaf};
+pub use authority::{Authority, Error, Leaf, check_dns_name};
 pub use validity::Validity;
