@@ -10,11 +10,12 @@
 {{/* The API server is no pod and its address is not known here, so only its ports can be named. */}}
 {{- define "bp-openclaw.egressAPIServer" -}}
 - ports:
-    - {port: 443, protocol: TCP}
-    - {port: 6443, protocol: TCP}
+    {{- range .Values.networkPolicy.egress.apiServerPorts }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end -}}
 
-{{/* Where tokens are checked: the JWKS address if there is one, and the issuer's. */}}
+{{/* Where the keys of tokens are read: the JWKS address if there is one, otherwise the issuer. */}}
 {{- define "bp-openclaw.egressKeycloak" -}}
 {{- $url := default .Values.keycloak.realmURL .Values.keycloak.jwksURL -}}
 {{- include "bp-openclaw.egressTo" (list . $url .Values.networkPolicy.egress.keycloak) -}}
