@@ -103,6 +103,8 @@ pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<
 /// The upstream's response as the client gets it.
 pub(super) fn incoming(mut response: Response, life: Life) -> Response {
     response.extensions_mut().clear();
+    // The version belongs to the connection: an HTTP/1.0 upstream must not make one of ours.
+    *response.version_mut() = Version::HTTP_11;
     headers::to_client(response.headers_mut());
     if is_event_stream(response.headers()) {
         response.map(|content| body::while_alive(content, life))

@@ -1,6 +1,6 @@
 //! A streaming reverse proxy for one request: refuse what two parsers could read differently
 //! ([`request`]), remove what a client must not say ([`headers`]), forward ([`forward()`]), and end
-//! streams with their session ([`session`]). What is allowed is the caller's business.
+//! streams with their [`Session`]. What is allowed is the caller's business.
 
 mod body;
 mod fault;

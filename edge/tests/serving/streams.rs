@@ -119,6 +119,21 @@ async fn another_body_outlives_its_session() {
 }
 
 #[tokio::test]
+async fn an_http_1_0_upstream_is_streamed_as_http_1_1() {
+    let (puppet, address) = Puppet::start().await;
+    let server = Server::start(proxy(address)).await;
+    let mut client = RawClient::connect(server.address).await;
+    client.say("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut upstream = puppet.connection().await;
+    upstream.hear_until("\r\n\r\n").await;
+    upstream.say("HTTP/1.0 200 OK\r\n\r\nuntil the end").await;
+    let head = client.hear_until("until the end\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    drop(upstream);
+    client.hear_until("0\r\n\r\n").await;
+}
+
+#[tokio::test]
 async fn trailers_cross_but_claims_in_them_do_not() {
     let upstream = Recorder::answering(
         "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n\

@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// Limits under which a drained server closes its port at once and waits for ever.
+/// Limits under which a drained server closes its port at once, and nothing ends for want of time.
 pub(crate) fn limits() -> Limits {
     let drain = DrainArgs {
         drain_delay: Duration::ZERO,
@@ -58,6 +58,7 @@ pub(crate) fn limits() -> Limits {
     };
     Limits {
         drain,
+        header_timeout: Duration::from_secs(3600),
         ..Limits::default()
     }
 }
