@@ -126,7 +126,6 @@ fn server(snapshot: &Snapshot) -> Response {
     let mut response = (status, Json(model)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, HeaderValue::from_static(MY_SERVER));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::ACCEPTED {
         headers.insert(header::RETRY_AFTER, LOOK_AGAIN.as_secs().into());
     }

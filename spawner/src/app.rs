@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::FromRequestParts,
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -14,7 +15,7 @@ use edge::{
     oidc::{Rejection, Token, UnixTime, Verified, Verifier},
     proxy::Upstream,
 };
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -66,6 +67,7 @@ pub fn router(app: App) -> Router {
         .route(&format!("{API}/me"), get(api::me))
         .route(MY_SERVER, get(api::show_server).post(api::start_server).delete(api::stop_server))
         .route(MY_PROGRESS, get(progress::stream))
+        .route_layer(map_response(not_stored))
         .method_not_allowed_fallback(wrong_method)
         .fallback(proxy::to_own_pod)
         .with_state(Arc::new(app))
@@ -114,6 +116,13 @@ impl FromRequestParts<Arc<App>> for Caller {
             rejection.into_response()
         })
     }
+}
+
+/// What is true now is not true later: nothing of the API is kept by a browser or a proxy.
+async fn not_stored(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn wrong_method() -> Refused {

@@ -7,6 +7,7 @@ use prometheus_client::{
         counter::Counter,
         family::Family,
         gauge::{ConstGauge, Gauge},
+        histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
@@ -17,10 +18,11 @@ use crate::{
 };
 
 /// The metrics of one spawner; clones count into the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     api_calls: Family<ApiCall, Counter>,
     starts: Family<Outcome, Counter>,
+    start_seconds: Family<Outcome, Histogram, fn() -> Histogram>,
     stops: Family<Outcome, Counter>,
     proxied: Family<Outcome, Counter>,
     refused_tokens: Family<Outcome, Counter>,
@@ -48,6 +50,27 @@ struct Watched {
     resource: &'static str,
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            api_calls: Family::default(),
+            starts: Family::default(),
+            start_seconds: Family::new_with_constructor(start_buckets),
+            stops: Family::default(),
+            proxied: Family::default(),
+            refused_tokens: Family::default(),
+            watch_errors: Family::default(),
+            relists: Family::default(),
+            held: Gauge::default(),
+        }
+    }
+}
+
+/// From one second, a cached small image, to about eight minutes, a new node.
+fn start_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 10))
+}
+
 impl Metrics {
     /// Adds all metrics to `registry`, under `spawner_`.
     pub fn register(&self, registry: &mut Registry) {
@@ -57,6 +80,11 @@ impl Metrics {
             "starts",
             "Starts asked for, by what became of them",
             self.starts.clone(),
+        );
+        registry.register(
+            "start_seconds",
+            "Time from a created pod to the end of its start, in seconds",
+            self.start_seconds.clone(),
         );
         registry.register("stops", "Stops asked for, by what became of them", self.stops.clone());
         registry.register(
@@ -87,6 +115,10 @@ impl Metrics {
 
     pub(crate) fn start(&self, outcome: &'static str) {
         self.starts.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn start_ended(&self, outcome: &'static str, took: std::time::Duration) {
+        self.start_seconds.get_or_create(&Outcome { outcome }).observe(took.as_secs_f64());
     }
 
     pub(crate) fn stop(&self, outcome: &'static str) {

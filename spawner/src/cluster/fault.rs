@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use edge::program::Chain;
 use http::StatusCode;
-use kube::core::Status;
+use kube::{core::Status, runtime::watcher};
 
 /// A call, as RBAC names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +72,7 @@ impl Fault {
                 status.details.as_ref().map(|details| details.retry_after_seconds),
                 status.message.clone(),
             ),
-            error => (Refusal::Unreachable, 0, None, error.to_string()),
+            error => (Refusal::Unreachable, 0, None, Chain(error).to_string()),
         };
         Self {
             action,
@@ -176,6 +177,17 @@ impl Fault {
 
     pub(super) fn is_conflict(&self) -> bool {
         self.refusal == Refusal::Conflict
+    }
+}
+
+/// What a failed watch says, without the dump of the whole status that kube prints.
+pub(crate) fn words(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status.message.clone(),
+        other => Chain(other).to_string(),
     }
 }
 

@@ -7,6 +7,7 @@ mod fault;
 use std::{sync::Arc, time::Duration};
 
 use contract::label;
+use http::{HeaderValue, header};
 use k8s_openapi::{
     api::{
         core::v1::{Pod, Secret},
@@ -21,12 +22,20 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use fault::words;
 pub use fault::{Action, Fault, Refusal};
 
 use crate::metrics::Metrics;
 
 /// How long one call may take. A spawn makes three, and somebody waits for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks for the metadata of what was written and not for the rest: a Secret's value does not come
+/// back, where a parser's error could repeat it.
+const METADATA_ONLY: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+
+type HttpRequest = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
 
 /// The tenant namespace, as far as the spawner may touch it.
 #[derive(Clone)]
@@ -71,12 +80,12 @@ impl Cluster {
 
     /// Creates a Secret. It is never read: whoever gets [`Created::Exists`] keeps what is there.
     pub async fn create_secret(&self, secret: &Value) -> Result<Created<()>, Fault> {
-        // The answer repeats the value; only the metadata is taken from it.
-        let created = self.create::<Secret, MetadataOnly>("secrets", secret).await?;
-        Ok(match created {
-            Created::New(_) => Created::New(()),
-            Created::Exists => Created::Exists,
-        })
+        let action = Action { verb: "create", resource: "secrets" };
+        let request = self.creation::<Secret>(secret).map(|mut request| {
+            request.headers_mut().insert(header::ACCEPT, METADATA_ONLY);
+            request
+        });
+        created(self.call::<MetadataOnly>(action, request).await.map(drop))
     }
 
     /// Creates the NetworkPolicy or brings it up to the template, by server-side apply.
@@ -89,7 +98,8 @@ impl Cluster {
 
     /// Creates a pod. The name is the lock: of all who try at once, one gets [`Created::New`].
     pub async fn create_pod(&self, pod: &Value) -> Result<Created<Pod>, Fault> {
-        self.create::<Pod, Pod>("pods", pod).await
+        let action = Action { verb: "create", resource: "pods" };
+        created(self.call(action, self.creation::<Pod>(pod)).await)
     }
 
     /// Reads a pod. `None` if there is none.
@@ -117,26 +127,14 @@ impl Cluster {
         }
     }
 
-    async fn create<K, T>(
-        &self,
-        resource: &'static str,
-        object: &Value,
-    ) -> Result<Created<T>, Fault>
-    where
-        K: Resource<DynamicType = ()>,
-        T: DeserializeOwned,
-    {
-        let action = Action { verb: "create", resource };
+    fn creation<K: Resource<DynamicType = ()>>(&self, object: &Value) -> HttpRequest {
+        // A JSON value is always JSON.
         let body = serde_json::to_vec(object).unwrap_or_default();
         let params = PostParams {
             field_manager: Some(label::MANAGED_BY_SPAWNER.to_owned()),
             ..PostParams::default()
         };
-        match self.call(action, self.requests::<K>().create(&params, body)).await {
-            Ok(created) => Ok(Created::New(created)),
-            Err(fault) if fault.is_conflict() => Ok(Created::Exists),
-            Err(fault) => Err(fault),
-        }
+        self.requests::<K>().create(&params, body)
     }
 
     fn requests<K: Resource<DynamicType = ()>>(&self) -> Request {
@@ -146,7 +144,7 @@ impl Cluster {
     async fn call<T: DeserializeOwned>(
         &self,
         action: Action,
-        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+        request: HttpRequest,
     ) -> Result<T, Fault> {
         let result = match request {
             Ok(request) => {
@@ -167,6 +165,14 @@ impl Cluster {
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+fn created<T>(result: Result<T, Fault>) -> Result<Created<T>, Fault> {
+    match result {
+        Ok(object) => Ok(Created::New(object)),
+        Err(fault) if fault.is_conflict() => Ok(Created::Exists),
+        Err(fault) => Err(fault),
     }
 }
 

@@ -13,7 +13,7 @@ use kube::{
 };
 
 use super::Pods;
-use crate::{metrics::Metrics, note::Note, pod::PodView};
+use crate::{cluster::words, metrics::Metrics, note::Note, pod::PodView};
 
 /// How long one watch call lasts, in seconds. A connection that died without a word is noticed 5 s
 /// later; a renewal costs one request and no list.
@@ -85,7 +85,8 @@ fn pod_event(follow: &Follow, listed: &mut HashSet<UserId>, event: watcher::Even
 
 fn pod_trouble(follow: &Follow, error: &watcher::Error) {
     follow.metrics.watch_error("pods");
-    tracing::warn!(error = %error, "the watch of the users' pods was interrupted");
+    let error = words(error);
+    tracing::warn!(error, "the watch of the users' pods was interrupted");
     if !follow.pods.is_complete() {
         follow.gate.not_ready(format!("pods in {} cannot be listed: {error}", follow.namespace));
     }
@@ -114,10 +115,8 @@ async fn follow_events(follow: &Follow) {
             Err(error) => {
                 follow.metrics.watch_error("events");
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(
-                        error = %error,
-                        "events cannot be watched; progress is told with less detail"
-                    );
+                    let error = words(&error);
+                    tracing::warn!(error, "events cannot be watched; progress has less detail");
                 }
             }
         }

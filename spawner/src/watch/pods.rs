@@ -30,6 +30,8 @@ type Users = HashMap<UserId, User>;
 #[derive(Default)]
 struct User {
     snapshots: Sender<Snapshot>,
+    /// How many of those that follow count against the limit.
+    waiting: usize,
     /// Held by the one start of this replica that writes; see [`Follower::turn`].
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -48,6 +50,8 @@ pub struct Follower {
     user: UserId,
     receiver: Option<Receiver<Snapshot>>,
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Counts against the limit of [`Pods::follow_among`].
+    waits: bool,
 }
 
 /// As many as may are following this user already.
@@ -109,13 +113,18 @@ impl Pods {
         self.follow_in(&mut self.lock(), user)
     }
 
-    /// Follows `user`'s pod, unless as many as `most` do that already.
+    /// Follows `user`'s pod on behalf of a client that waits, unless as many as `most` do already.
     pub fn follow_among(&self, user: &UserId, most: usize) -> Result<Follower, TooMany> {
         let mut users = self.lock();
-        match users.get(user) {
-            Some(known) if known.snapshots.receiver_count() >= most => Err(TooMany),
-            _ => Ok(self.follow_in(&mut users, user)),
+        if users.get(user).is_some_and(|known| known.waiting >= most) {
+            return Err(TooMany);
         }
+        let mut follower = self.follow_in(&mut users, user);
+        if let Some(known) = users.get_mut(user) {
+            known.waiting += 1;
+            follower.waits = true;
+        }
+        Ok(follower)
     }
 
     fn follow_in(&self, users: &mut Users, user: &UserId) -> Follower {
@@ -125,6 +134,7 @@ impl Pods {
             user: user.clone(),
             receiver: Some(known.snapshots.subscribe()),
             turn: Arc::clone(&known.turn),
+            waits: false,
         }
     }
 
@@ -270,6 +280,9 @@ impl Drop for Follower {
     fn drop(&mut self) {
         let mut users = self.pods.lock();
         self.receiver = None;
+        if let Some(known) = users.get_mut(&self.user).filter(|_| self.waits) {
+            known.waiting = known.waiting.saturating_sub(1);
+        }
         forget_if_unused(&mut users, &self.user);
     }
 }

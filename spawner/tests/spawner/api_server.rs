@@ -14,7 +14,7 @@ use axum::{
     routing::{get, patch, post},
 };
 use futures::stream;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -328,7 +328,13 @@ async fn delete_pod(
     answer
 }
 
-async fn create_secret(State(api): State<ApiServer>, Json(secret): Json<Value>) -> Response {
+async fn create_secret(
+    State(api): State<ApiServer>,
+    headers: HeaderMap,
+    Json(secret): Json<Value>,
+) -> Response {
+    let accept = headers["accept"].to_str().unwrap();
+    assert!(accept.contains("as=PartialObjectMetadata"), "the value is not to come back: {accept}");
     let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
     let known = {
         let mut objects = api.lock();
@@ -342,7 +348,8 @@ async fn create_secret(State(api): State<ApiServer>, Json(secret): Json<Value>) 
     if known {
         return refuse(409, "AlreadyExists", "secrets already exists");
     }
-    (StatusCode::CREATED, Json(secret)).into_response()
+    let metadata = json!({"kind": "PartialObjectMetadata", "metadata": secret["metadata"]});
+    (StatusCode::CREATED, Json(metadata)).into_response()
 }
 
 async fn apply_policy(

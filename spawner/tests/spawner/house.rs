@@ -70,6 +70,7 @@ spec:
 pub(crate) struct House {
     pub(crate) api: ApiServer,
     pub(crate) pods: Pods,
+    pub(crate) metrics: Metrics,
     pub(crate) address: SocketAddr,
     pub(crate) trigger: Trigger,
     client: Client<hyper_util::client::legacy::connect::HttpConnector, Body>,
@@ -106,7 +107,7 @@ impl House {
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
-        let readiness = Readiness::new();
+        let (readiness, metrics) = (Readiness::new(), Metrics::default());
         let setup = Setup {
             kube: kube::Config::new(kube),
             namespace: NAMESPACE.to_owned(),
@@ -115,7 +116,7 @@ impl House {
             sidecar_port,
             start_timeout: Duration::from_secs(60),
             max_held: 100,
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             gate: readiness.gate("pods"),
         };
         let (app, watches) = setup.build().unwrap();
@@ -123,7 +124,7 @@ impl House {
         tokio::spawn(follow(watches));
         let (address, trigger) = start(router(app)).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api, pods, address, trigger, client }
+        Self { api, pods, metrics, address, trigger, client }
     }
 
     /// Asks as alice.

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use crate::{
     api_server::ApiServer,
-    house::{House, alices_pod, bearer, pod_name, ready},
+    house::{House, alice, alices_pod, bearer, pod_name, ready},
 };
 
 const SERVER: &str = "/-/api/v1/me/server";
@@ -66,6 +66,19 @@ async fn a_request_waits_for_the_start_with_its_body_unread() {
     };
     let (answer, ()) = tokio::join!(held, kubelet);
     assert_eq!(answer.json()["body"], "question");
+}
+
+#[tokio::test]
+async fn so_many_requests_of_one_user_wait_and_no_more() {
+    let house = House::open().await;
+    house.ask(Method::POST, SERVER).await;
+    let waiting: Vec<_> = (0..32).map(|_| house.pods.follow_among(&alice(), 32).unwrap()).collect();
+    let answer = house.ask(Method::GET, "/chat").await;
+    assert_eq!(answer.refused(429), "too_many_waiting");
+    assert!(answer.headers.contains_key("retry-after"));
+    drop(waiting);
+    house.get_ready();
+    assert_eq!(house.ask(Method::GET, "/chat").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use edge::oidc::testing::ALICE;
 use http::Method;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde_json::{Value, json};
 
 use crate::house::{Answer, House, alice, bearer, pod_name, ready};
@@ -105,4 +106,24 @@ async fn a_watch_that_is_too_old_lists_again_and_finds_what_is_gone() {
     house.api.cut_watches();
     house.until("Stopped").await;
     assert_eq!(house.api.count("list pods"), 2);
+}
+
+#[tokio::test]
+async fn the_end_of_a_start_is_counted_once_and_names_no_user() {
+    let house = House::open().await;
+    house.ask(Method::POST, SERVER).await;
+    house.ask(Method::POST, SERVER).await;
+    house.get_ready();
+    house.until("Ready").await;
+    let mut registry = Registry::default();
+    house.metrics.register(&mut registry);
+    let mut text = String::new();
+    while !text.contains("spawner_start_seconds_count{outcome=\"ready\"} 1") {
+        tokio::task::yield_now().await;
+        text.clear();
+        encode(&mut text, &registry).unwrap();
+    }
+    assert!(text.contains("spawner_starts_total{outcome=\"created\"} 1"), "{text}");
+    assert!(text.contains("spawner_starts_total{outcome=\"adopted\"} 1"), "{text}");
+    assert!(!text.contains(ALICE), "{text}");
 }

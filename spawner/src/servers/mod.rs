@@ -1,6 +1,8 @@
 //! Starting and stopping a user's server. Every step may be repeated and may be cut off anywhere:
 //! the names follow from the user, `create` is the lock, and whoever comes second adopts.
 
+mod outcome;
+
 use std::{sync::Arc, time::Duration};
 
 use contract::{UserId, object};
@@ -203,6 +205,11 @@ impl Servers {
         if how == How::Adopted && pod.is_over() && !pod.stopping {
             // The watch shows it by now, so the next look clears it away.
             return Ok(None);
+        }
+        if how == How::Created {
+            let follower = self.pods.follow(user);
+            let uid = pod.uid.clone();
+            tokio::spawn(outcome::observe(user.clone(), uid, follower, self.metrics.clone()));
         }
         let snapshot = if snapshot.is_pod(&pod.uid) { snapshot } else { Snapshot::of(pod) };
         Ok(Some(match how {
