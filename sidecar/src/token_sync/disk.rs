@@ -153,7 +153,7 @@ fn keep_owner(new: &File, path: &Path) {
     }
 }
 
-/// Removes a temporary file if it is there. Where that fails, creating it fails next, with a reason.
+/// Removes a temporary file if it is there. Where that fails, creating one fails too, and says why.
 fn discard(temporary: &Path) {
     let _ = fs::remove_file(temporary);
 }

@@ -1,6 +1,6 @@
 //! What changes in the file: text in, text out.
 //!
-//! The gateway's authentication and the provider `newapi` are the platform's; all else is the user's.
+//! The gateway's authentication and the provider `newapi` are the platform's, all else the user's.
 
 use contract::{UserId, env};
 use serde_json::{Value, json};

@@ -87,8 +87,8 @@ pub(in crate::token_sync) fn set(
     ))
 }
 
-/// Takes the member at `path` out, each of them where its key stands twice: otherwise the hidden one
-/// would begin to count. What is not there needs no removal.
+/// Takes the member at `path` out, each of them where its key stands twice: otherwise the hidden
+/// one would begin to count. What is not there needs no removal.
 pub(in crate::token_sync) fn remove(text: &str, path: &[&str]) -> Result<String, SyntaxError> {
     let root = parse(text)?;
     let Some((key, parents)) = path.split_last() else {
