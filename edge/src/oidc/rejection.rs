@@ -8,9 +8,9 @@ use crate::problem::Problem;
 /// Why a request's token does not open the door. Closed, so that it can be a metric label.
 ///
 /// [`Display`](std::fmt::Display) is for the operator. The client learns the RFC 6750 error code
-/// and nothing else: which check failed is for an attacker a hint, and for a user no help.
+/// and nothing else: which check failed is for an attacker a hint, and for a user no help. Each
+/// variant's message is its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message is its documentation")]
 pub enum Rejection {
     #[error("there is no `Authorization: Bearer` header")]
     MissingToken,

@@ -78,9 +78,14 @@ impl KeyStore {
     /// Anybody can send a token with an unknown `kid`, so demand is rationed. Joining a fetch that
     /// is under way costs nothing. Every fetch brings all keys, so made-up ids cannot displace a
     /// real one, and there is nothing to remember about them.
-    pub(super) async fn refresh(&self) {
+    ///
+    /// Tells whether it joined one: that began before the call, and may have missed what the caller
+    /// knows of.
+    pub(super) async fn refresh(&self) -> bool {
         let mut fetching = self.fetching.subscribe();
+        let mut joined = false;
         self.fetching.send_if_modified(|fetching| {
+            joined = *fetching;
             let starts = !*fetching && self.may_demand();
             *fetching |= starts;
             if starts {
@@ -90,6 +95,7 @@ impl KeyStore {
         });
         // A timeout leaves the caller with the keys there are, as a refused demand does.
         let _ = timeout(LONGEST_WAIT, fetching.wait_for(|fetching| !fetching)).await;
+        joined
     }
 
     fn may_demand(&self) -> bool {

@@ -25,7 +25,10 @@ use axum::{Json, Router, extract::State, routing::get};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedRwLockWriteGuard, RwLock},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::UnixTime;
@@ -181,6 +184,7 @@ struct Answers {
     /// `None` is an outage.
     jwks: Mutex<Option<Value>>,
     fetched: AtomicUsize,
+    held: Arc<RwLock<()>>,
 }
 
 impl IdpServer {
@@ -192,6 +196,7 @@ impl IdpServer {
             issuer: issuer.clone(),
             jwks: Mutex::new(jwks),
             fetched: AtomicUsize::new(0),
+            held: Arc::default(),
         });
         let router = Router::new()
             .route("/realms/acme/.well-known/openid-configuration", get(discovery))
@@ -206,6 +211,11 @@ impl IdpServer {
         *self.answers.jwks.lock().unwrap() = jwks;
     }
 
+    /// Until the guard is dropped, keys that are asked for come late: as they were when asked for.
+    pub async fn hold(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.answers.held).write_owned().await
+    }
+
     /// How often keys were asked for.
     pub fn fetched(&self) -> usize {
         self.answers.fetched.load(Ordering::SeqCst)
@@ -218,7 +228,8 @@ async fn discovery(State(answers): State<Arc<Answers>>) -> Json<Value> {
 }
 
 async fn certs(State(answers): State<Arc<Answers>>) -> Result<Json<Value>, StatusCode> {
-    answers.fetched.fetch_add(1, Ordering::SeqCst);
     let jwks = answers.jwks.lock().unwrap().clone();
+    answers.fetched.fetch_add(1, Ordering::SeqCst);
+    let _not_held = answers.held.read().await;
     jwks.map(Json).ok_or(StatusCode::BAD_GATEWAY)
 }

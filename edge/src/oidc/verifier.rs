@@ -86,14 +86,18 @@ impl Verifier {
     /// # Errors
     /// Why the token is refused.
     pub async fn verify(&self, token: &Token) -> Result<Verified, Rejection> {
-        match self.verdict(token) {
-            // A signature that is wrong under a known key never leads to a fetch.
-            Err(Rejection::UnknownKey | Rejection::KeysUnavailable) => {
-                self.store.refresh().await;
-                self.verdict(token)
-            }
-            verdict => verdict,
+        let verdict = self.verdict(token);
+        // A signature that is wrong under a known key never leads to a fetch.
+        if !needs_keys(&verdict) {
+            return verdict;
         }
+        let joined = self.store.refresh().await;
+        let verdict = self.verdict(token);
+        if joined && verdict == Err(Rejection::UnknownKey) {
+            self.store.refresh().await;
+            return self.verdict(token);
+        }
+        verdict
     }
 
     /// Adds `jwks_fetch_total` and `jwks_age_seconds`.
@@ -111,6 +115,11 @@ impl Verifier {
         self.accepted.accept(token, &loaded, &verified);
         Ok(verified)
     }
+}
+
+/// Whether other keys could change the verdict.
+fn needs_keys(verdict: &Result<Verified, Rejection>) -> bool {
+    matches!(verdict, Err(Rejection::UnknownKey | Rejection::KeysUnavailable))
 }
 
 fn source_of(args: KeyArgs, issuer: &str) -> Result<Source, ConfigError> {

@@ -90,6 +90,27 @@ async fn a_new_key_is_fetched_when_its_first_token_comes() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_began_before_the_rotation_is_not_the_last_word() {
+    let (old, new, stranger) = (Idp::shared(), Idp::new("new-"), Idp::new("made-up-"));
+    let server = IdpServer::start(Some(old.jwks())).await;
+    let fixture = Fixture::start(&server.issuer, &[]).unwrap();
+    assert_eq!(fixture.verdict(old).await, Ok(()));
+    let held = server.hold().await;
+    let rotation = async {
+        while server.fetched() < 2 {
+            tokio::task::yield_now().await;
+        }
+        server.set(Some(both(old, &new)));
+        let mut verdict = std::pin::pin!(fixture.verdict(&new));
+        assert!(futures::poll!(&mut verdict).is_pending(), "it joins the fetch of the stranger");
+        drop(held);
+        verdict.await
+    };
+    let verdicts = futures::join!(fixture.verdict(&stranger), rotation);
+    assert_eq!(verdicts, (Err(Rejection::UnknownKey), Ok(())));
+}
+
+#[tokio::test]
 async fn made_up_key_ids_are_rationed() {
     let (known, stranger) = (Idp::shared(), Idp::new("made-up-"));
     let server = IdpServer::start(Some(known.jwks())).await;
