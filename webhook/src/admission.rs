@@ -54,7 +54,8 @@ impl Verdict {
     /// All denials as one sentence.
     #[must_use]
     pub fn message(&self) -> String {
-        let messages: Vec<&str> = self.denials.iter().map(|denial| denial.message.as_str()).collect();
+        let messages: Vec<&str> =
+            self.denials.iter().map(|denial| denial.message.as_str()).collect();
         messages.join("; ")
     }
 

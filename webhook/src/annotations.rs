@@ -95,14 +95,19 @@ pub fn read<'a>(pod: &Pod<'a>, defaults: &Settings, denials: &mut Vec<Denial>) -
         let value = value.unwrap_or_default();
         match TABLE.iter().find(|row| row.name == name) {
             None => denials.push(unknown(name)),
-            Some(row) if (row.set)(&mut asked, value).is_none() => denials.push(not_allowed(row, value)),
+            Some(row) if (row.set)(&mut asked, value).is_none() => {
+                denials.push(not_allowed(row, value))
+            }
             Some(_) => {}
         }
     }
     for problem in asked.settings.resources.problems() {
         denials.push(Denial::new(
             Reason::InvalidAnnotation,
-            format!("the sidecar's {problem}; set both with annotations under {}", annotation::PREFIX),
+            format!(
+                "the sidecar's {problem}; set both with annotations under {}",
+                annotation::PREFIX
+            ),
         ));
     }
     if asked.container.is_none() {

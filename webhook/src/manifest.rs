@@ -109,7 +109,11 @@ fn pod_path(kind: &str) -> Option<&'static str> {
     match kind {
         "Pod" => Some(""),
         "PodTemplate" => Some("/template"),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController"
+        "Deployment"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "ReplicationController"
         | "Job" => Some("/spec/template"),
         "CronJob" => Some("/spec/jobTemplate/spec/template"),
         _ => None,

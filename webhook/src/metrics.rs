@@ -4,13 +4,7 @@ use std::sync::{Arc, atomic::AtomicI64};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-        info::Info,
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
@@ -84,7 +78,11 @@ impl Metrics {
         };
         let Self { admissions, refused, seconds, bytes, in_flight, certificate_expiry } = &metrics;
         registry.register("admissions", "Answered admissions", admissions.clone());
-        registry.register("refused_requests", "HTTP requests that were no admission", refused.clone());
+        registry.register(
+            "refused_requests",
+            "HTTP requests that were no admission",
+            refused.clone(),
+        );
         registry.register_with_unit(
             "admission_duration",
             "Time to answer an admission, from its whole body on",

@@ -175,16 +175,22 @@ mod tests {
             "port": "gateway", "path": "/ready z?deep=1#no", "scheme": "HTTPS",
             "httpHeaders": [{"name": "Accept", "value": "a: b"}, {"name": "X-Empty"}],
         }});
-        assert_eq!(flags(probe), [
-            "--probe=readiness=https://:18789/ready%20z?deep=1",
-            "--probe-header=readiness=Accept:a: b",
-            "--probe-header=readiness=X-Empty:",
-        ]);
+        assert_eq!(
+            flags(probe),
+            [
+                "--probe=readiness=https://:18789/ready%20z?deep=1",
+                "--probe-header=readiness=Accept:a: b",
+                "--probe-header=readiness=X-Empty:",
+            ]
+        );
     }
 
     #[test]
     fn an_empty_path_is_the_root() {
-        assert_eq!(flags(json!({"httpGet": {"port": 18789}})), ["--probe=readiness=http://:18789/"]);
+        assert_eq!(
+            flags(json!({"httpGet": {"port": 18789}})),
+            ["--probe=readiness=http://:18789/"]
+        );
     }
 
     #[test]

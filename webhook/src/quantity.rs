@@ -146,15 +146,15 @@ impl<'de> Deserialize<'de> for Quantity {
         /// YAML reads `cpuLimit: 1` as a number; Kubernetes takes that too.
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "a quantity such as 20m, 0.5 or 32Mi")]
-        enum Text {
+        enum Written {
             Text(String),
             Integer(u64),
             Decimal(f64),
         }
-        let text = match Text::deserialize(deserializer)? {
-            Text::Text(text) => text,
-            Text::Integer(number) => number.to_string(),
-            Text::Decimal(number) => number.to_string(),
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Integer(number) => number.to_string(),
+            Written::Decimal(number) => number.to_string(),
         };
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -200,8 +200,22 @@ mod tests {
     #[test]
     fn what_is_no_amount_is_refused() {
         for text in [
-            "", ".", "m", "-1", "+1", "1 Mi", "1mi", "1KI", "0x10", "1e", "1e99", "1.2.3", "NaN",
-            "9223372036854775808", "99999999999999999999999999", "\u{0661}",
+            "",
+            ".",
+            "m",
+            "-1",
+            "+1",
+            "1 Mi",
+            "1mi",
+            "1KI",
+            "0x10",
+            "1e",
+            "1e99",
+            "1.2.3",
+            "NaN",
+            "9223372036854775808",
+            "99999999999999999999999999",
+            "\u{0661}",
         ] {
             assert!(text.parse::<Quantity>().is_err(), "{text:?}");
         }

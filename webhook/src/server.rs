@@ -57,9 +57,7 @@ pub fn router(app: Arc<App>) -> Router {
         let app = Arc::clone(&app);
         move || async move { app.refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here") }
     };
-    Router::new()
-        .route(PATH, post(mutate).fallback(wrong_method))
-        .with_state(app)
+    Router::new().route(PATH, post(mutate).fallback(wrong_method)).with_state(app)
 }
 
 async fn mutate(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -113,7 +111,7 @@ impl App {
             Ok(answer) => answer,
             Err(error) => return self.refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        let response = axum::Json(&answer.body).into_response();
+        let response = axum::Json(&answer.review).into_response();
         let elapsed = began.elapsed();
         self.metrics.answered(answer.verdict.reason, elapsed.as_secs_f64(), body.len());
         log(&answer, elapsed);
@@ -130,7 +128,7 @@ impl App {
 
 /// One line an admission. Never the object: it may hold what nobody should read.
 fn log(answer: &Answer, elapsed: Duration) {
-    let Answer { request, verdict, body: _ } = answer;
+    let Answer { request, verdict, review: _ } = answer;
     tracing::info!(
         uid = request.uid,
         namespace = request.namespace.as_deref().unwrap_or_default(),

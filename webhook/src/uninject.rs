@@ -16,9 +16,13 @@ use crate::{
 
 /// Takes the injected parts out of `pod`. Whether anything was there to take out.
 pub fn uninject(pod: &mut Value) -> bool {
-    let Some(Found { runtime, original, moved }) = find(pod) else { return false };
+    let Some(Found { runtime, original, moved }) = find(pod) else {
+        return false;
+    };
     let before = pod.clone();
-    remove(pod, &["metadata", "annotations"], |key| [annotation::INJECTED, ORIGINAL].contains(&key));
+    remove(pod, &["metadata", "annotations"], |key| {
+        [annotation::INJECTED, ORIGINAL].contains(&key)
+    });
     retain(pod.get_mut("spec"), "volumes", |volume| !is_injected_volume(volume));
     retain(pod.get_mut("spec"), "initContainers", |container| !is_injected_container(container));
     let container = pod.pointer_mut(&format!("/spec/containers/{runtime}"));
@@ -75,7 +79,9 @@ fn put_back_env(container: &mut Value, replaced: Vec<Value>) {
 
 /// The moved `httpGet` becomes the handler that it was.
 fn put_back_probe(container: &mut Value, kind: Kind, handler: Map<String, Value>) {
-    let Some(probe) = container.get_mut(kind.field()).and_then(Value::as_object_mut) else { return };
+    let Some(probe) = container.get_mut(kind.field()).and_then(Value::as_object_mut) else {
+        return;
+    };
     let is_http = handler.contains_key("httpGet");
     if !is_http {
         probe.remove("httpGet");
@@ -85,8 +91,12 @@ fn put_back_probe(container: &mut Value, kind: Kind, handler: Map<String, Value>
 
 /// Keeps what passes in the list at `parent.key`; a list that becomes empty goes.
 fn retain(parent: Option<&mut Value>, key: &str, keep: impl Fn(&Value) -> bool) {
-    let Some(parent) = parent.and_then(Value::as_object_mut) else { return };
-    let Some(list) = parent.get_mut(key).and_then(Value::as_array_mut) else { return };
+    let Some(parent) = parent.and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(list) = parent.get_mut(key).and_then(Value::as_array_mut) else {
+        return;
+    };
     list.retain(|element| keep(element));
     if list.is_empty() {
         parent.shift_remove(key);
@@ -96,8 +106,12 @@ fn retain(parent: Option<&mut Value>, key: &str, keep: impl Fn(&Value) -> bool) 
 /// Removes the keys that match from the map at `path`; a map that becomes empty goes.
 fn remove(value: &mut Value, path: &[&str; 2], matches: impl Fn(&str) -> bool) {
     let [parent, key] = path;
-    let Some(parent) = value.get_mut(parent).and_then(Value::as_object_mut) else { return };
-    let Some(map) = parent.get_mut(*key).and_then(Value::as_object_mut) else { return };
+    let Some(parent) = value.get_mut(parent).and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(map) = parent.get_mut(*key).and_then(Value::as_object_mut) else {
+        return;
+    };
     map.retain(|key, _| !matches(key));
     if map.is_empty() {
         parent.shift_remove(*key);

@@ -14,7 +14,9 @@ pub fn bounded(texts: &[String]) -> Vec<String> {
     let mut warnings = Vec::with_capacity(texts.len());
     for text in texts {
         let warning = one(text);
-        let Some(rest) = left.checked_sub(warning.len()) else { break };
+        let Some(rest) = left.checked_sub(warning.len()) else {
+            break;
+        };
         left = rest;
         warnings.push(warning);
     }

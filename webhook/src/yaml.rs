@@ -93,15 +93,39 @@ fn write_string(out: &mut String, text: &str, indent: usize, may_be_block: bool)
             }
         }
     } else {
-        // A JSON string is a double-quoted YAML string.
-        push(out, format_args!("{}", Value::from(text)));
+        write_quoted(out, text);
     }
+}
+
+/// A double-quoted string, with escapes that YAML and JSON share.
+fn write_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if is_printable(c) => out.push(c),
+            c => push(out, format_args!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    out.push('"');
+}
+
+/// Whether YAML takes the character as it is, everywhere. The others are below U+10000.
+fn is_printable(c: char) -> bool {
+    let odd = ['\u{2028}', '\u{2029}', '\u{feff}', '\u{fffe}', '\u{ffff}'];
+    !c.is_control() && !odd.contains(&c)
 }
 
 /// Whether every reader takes `text` for a string and for itself.
 fn is_plain(text: &str) -> bool {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | '@' | '+');
+    let safe =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | '@' | '+');
     // `a:b` is plain in every version; `a: b`, `a:` and `1:30` are not.
     let colons = text.split(':').skip(1).all(|rest| rest.starts_with(|c: char| safe(c)));
     starts && colons && text.chars().all(|c| safe(c) || c == ':') && !is_word_of_yaml(text)
@@ -115,12 +139,10 @@ fn is_word_of_yaml(text: &str) -> bool {
 
 /// Whether `text` reads well as a literal block, and comes back unchanged.
 fn is_block(text: &str) -> bool {
-    let printable = |c: char| c == '\n' || c == '\t' || !c.is_control();
-    let odd = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
     let first = text.chars().next();
     text.trim_end_matches('\n').contains('\n')
         && first.is_some_and(|c| !c.is_whitespace())
-        && text.chars().all(|c| printable(c) && !odd.contains(&c))
+        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
         && text.lines().all(|line| !line.ends_with([' ', '\t']) && !line.starts_with('\t'))
 }
 
@@ -177,16 +199,54 @@ data:
     #[test]
     fn what_yaml_1_1_takes_for_something_else_is_quoted() {
         for text in [
-            "", "y", "No", "ON", "off", "~", "null", "NULL", "0o17", "017", "1:30", "1_000", "1e3",
-            ".inf", ".NaN", "0x1F", "-", "- a", "a: b", "a #b", "#a", "!a", "&a", "*a", "%a", "@a",
-            "`a", "2001-01-01", "=", "<<", "a:", "?", "[a", "{a", " a", "a ", "\u{7f}", "|", ">",
+            "",
+            "y",
+            "No",
+            "ON",
+            "off",
+            "~",
+            "null",
+            "NULL",
+            "0o17",
+            "017",
+            "1:30",
+            "1_000",
+            "1e3",
+            ".inf",
+            ".NaN",
+            "0x1F",
+            "-",
+            "- a",
+            "a: b",
+            "a #b",
+            "#a",
+            "!a",
+            "&a",
+            "*a",
+            "%a",
+            "@a",
+            "`a",
+            "2001-01-01",
+            "=",
+            "<<",
+            "a:",
+            "?",
+            "[a",
+            "{a",
+            " a",
+            "a ",
+            "\u{7f}",
+            "|",
+            ">",
         ] {
             let written = to_string(&Value::from(text));
             assert!(written.starts_with('"'), "{text:?} was written as {written}");
             assert_eq!(read(&written), Value::from(text));
         }
-        assert_eq!(to_string(&json!("registry:5000/a/b:1.2-rc.1@sha256:abc")).trim(),
-            "registry:5000/a/b:1.2-rc.1@sha256:abc");
+        assert_eq!(
+            to_string(&json!("registry:5000/a/b:1.2-rc.1@sha256:abc")).trim(),
+            "registry:5000/a/b:1.2-rc.1@sha256:abc"
+        );
     }
 
     fn json() -> impl Strategy<Value = Value> {

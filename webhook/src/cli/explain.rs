@@ -57,7 +57,9 @@ fn notes(pod: &Pod<'_>, namespace: &str, verdict: &Verdict) -> Vec<String> {
         notes.push(format!(
             "the creator needs, in namespace {namespace}: apiGroups [{}], resources [{}], \
              resourceNames [{user}], verbs [{}]",
-            label::USE_GROUP, label::USE_RESOURCE, label::USE_VERB
+            label::USE_GROUP,
+            label::USE_RESOURCE,
+            label::USE_VERB
         ));
     }
     notes

@@ -8,7 +8,10 @@ use std::{
 use edge::program::Failure;
 
 use super::about;
-use crate::{config::{Config, ConfigError}, manifest::Manifest};
+use crate::{
+    config::{Config, ConfigError},
+    manifest::Manifest,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
@@ -68,7 +71,9 @@ pub(super) fn standard_input_bytes() -> Result<Vec<u8>, Failure> {
 /// Writes the result. A reader that has gone is no failure: `webhook inject | head` is fine.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::runtime(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::runtime(error))
+        }
         _ => Ok(()),
     }
 }

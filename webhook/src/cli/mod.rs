@@ -5,7 +5,7 @@ mod input;
 mod offline;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use edge::program::{self, Failure};
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
 }
 
 /// A failure that is about the file at `path`.
-fn about(path: &PathBuf, error: &dyn std::error::Error) -> String {
+fn about(path: &Path, error: &dyn std::error::Error) -> String {
     format!("{}: {}", path.display(), program::Chain(error))
 }
 

@@ -65,7 +65,8 @@ fn print_all(manifests: &[(String, Manifest)]) -> Ended {
 pub(super) fn review(config: &ConfigArgs) -> Ended {
     let config = config.load()?;
     let answer = review::answer(&standard_input_bytes()?, &config).map_err(Failure::runtime)?;
-    print(&format!("{:#}\n", answer.body))
+    let review = serde_json::to_string_pretty(&answer.review).map_err(Failure::runtime)?;
+    print(&format!("{review}\n"))
 }
 
 pub(super) fn check_config(args: &ConfigArgs) -> Ended {

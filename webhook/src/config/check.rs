@@ -74,7 +74,11 @@ fn settings(
 ) -> Settings {
     let file::Defaults { upstream_port, gateway_auth, token_sync, config_path } = defaults;
     let free = !TAKEN.contains(&upstream_port);
-    problems.check("defaults.upstreamPort", free, "must be a port that is not one of the sidecar's");
+    problems.check(
+        "defaults.upstreamPort",
+        free,
+        "must be a port that is not one of the sidecar's",
+    );
     let config_path: ConfigPath = config_path.parse().unwrap_or_else(|error| {
         problems.add("defaults.configPath", &format!("{error}"));
         Settings::default().config_path
@@ -144,8 +148,11 @@ fn is_word(text: &str) -> bool {
 }
 
 fn is_http_url(text: &str) -> bool {
-    let Ok(uri) = text.parse::<Uri>() else { return false };
-    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    let Ok(uri) = text.parse::<Uri>() else {
+        return false;
+    };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 /// An RFC 1123 subdomain, as Kubernetes wants of most names.

@@ -129,9 +129,8 @@ fn syntax(error: &serde_norway::Error) -> ConfigError {
     // should the wording change, only the suggestion is lost.
     let mut names = words.split('`').skip(1).step_by(2);
     let suggestion = match names.next() {
-        Some(unknown) if words.contains("unknown ") => {
-            nearest(unknown, &names.collect::<Vec<_>>()).map(|near| format!("; did you mean `{near}`?"))
-        }
+        Some(unknown) if words.contains("unknown ") => nearest(unknown, &names.collect::<Vec<_>>())
+            .map(|near| format!("; did you mean `{near}`?")),
         _ => None,
     };
     ConfigError::Syntax(words.clone() + &suggestion.unwrap_or_default())
@@ -201,9 +200,18 @@ tls: {mode: self, secret: ca, certFile: /x}
         .unwrap_err()
         .to_string();
         for key in [
-            "sidecar.image", "sidecar.resources", "oidc.issuer", "oidc.audience", "oidc.jwksUrl",
-            "gateway.sharedSecret", "defaults.upstreamPort", "defaults.configPath",
-            "seedConfigMap", "tls.webhookConfiguration", "tls.service", "tls.certFile",
+            "sidecar.image",
+            "sidecar.resources",
+            "oidc.issuer",
+            "oidc.audience",
+            "oidc.jwksUrl",
+            "gateway.sharedSecret",
+            "defaults.upstreamPort",
+            "defaults.configPath",
+            "seedConfigMap",
+            "tls.webhookConfiguration",
+            "tls.service",
+            "tls.certFile",
         ] {
             assert!(words.contains(&format!("{key}:")), "{key} in {words}");
         }

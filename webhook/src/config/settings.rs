@@ -164,7 +164,7 @@ impl Default for Resources {
     fn default() -> Self {
         Self {
             cpu_request: Quantity::milli(10),
-            cpu_limit: Quantity::milli(1000),
+            cpu_limit: Quantity::milli(500),
             memory_request: Quantity::mebi(16),
             memory_limit: Quantity::mebi(64),
         }

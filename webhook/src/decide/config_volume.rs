@@ -26,8 +26,11 @@ pub(super) fn find(
     if let Some(obstacle) = obstacle {
         denials.push(Denial::new(
             Reason::ConfigPathVolume,
-            format!("token-sync cannot write {}: {obstacle}; or set {}: disabled",
-                path.as_str(), annotation::TOKEN_SYNC),
+            format!(
+                "token-sync cannot write {}: {obstacle}; or set {}: disabled",
+                path.as_str(),
+                annotation::TOKEN_SYNC
+            ),
         ));
         return None;
     }
@@ -53,13 +56,18 @@ fn obstacle(pod: &Pod<'_>, mount: &Mount<'_>, path: &ConfigPath) -> Option<Strin
     let volume = pod.spec.volumes.iter().find(|volume| volume.name == mount.name);
     let at = mount.mount_path;
     if path.below(at) == Some("") {
-        return Some(format!("{at} is itself a mount, which no rename can replace; mount its folder"));
+        return Some(format!(
+            "{at} is itself a mount, which no rename can replace; mount its folder"
+        ));
     }
     if mount.read_only == Some(true) {
         return Some(format!("the mount at {at} is readOnly"));
     }
     if volume.is_some_and(crate::view::Volume::is_read_only) {
-        return Some(format!("volume {:?} at {at} is of a kind that is always read-only", mount.name));
+        return Some(format!(
+            "volume {:?} at {at} is of a kind that is always read-only",
+            mount.name
+        ));
     }
     if mount.sub_path_expr.is_some_and(|expression| !expression.is_empty()) {
         return Some(format!("the mount at {at} has subPathExpr, use subPath"));

@@ -56,8 +56,7 @@ pub fn decide(pod: &Value, namespace: &str, config: &Config) -> Decision {
 fn plan(raw: &Value, pod: &Pod<'_>, config: &Config, denials: &mut Vec<Denial>) -> Option<Plan> {
     let user = user(pod, denials);
     isolation::check(pod, denials);
-    let Asked { container, settings } =
-        annotations::read(pod, &config.injection.defaults, denials);
+    let Asked { container, settings } = annotations::read(pod, &config.injection.defaults, denials);
     let original = original(pod, denials);
     let runtime = runtime::find(pod, container, denials);
 

@@ -28,7 +28,9 @@ pub(super) fn plan(
     let known = std::mem::take(&mut original.probes);
     let mut moved = Vec::new();
     for kind in Kind::ALL {
-        let Some(handler) = kind.of(seat.runtime) else { continue };
+        let Some(handler) = kind.of(seat.runtime) else {
+            continue;
+        };
         if let Some(probe) = seat.to_move(kind, handler) {
             moved.push(probe);
         } else if let Some((target, handler)) = seat.remembered(kind, &known) {
@@ -41,7 +43,8 @@ pub(super) fn plan(
         }
     }
     let lifecycle = &seat.runtime.lifecycle;
-    for (hook, handler) in [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)] {
+    for (hook, handler) in [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)]
+    {
         warnings.extend(handler.as_ref().and_then(|handler| seat.hook(hook, handler)));
     }
     (moved, original)
@@ -73,8 +76,10 @@ impl Seat<'_, '_> {
     fn unreachable(&self, field: &str, handler: &Handler<'_>) -> Option<String> {
         let grpc = handler.grpc.as_ref()?;
         aims(self.runtime, grpc, self.upstream).then(|| {
-            format!("{field}: a gRPC probe is not moved to the sidecar and fails when the runtime \
-                binds loopback only; use httpGet, tcpSocket or exec")
+            format!(
+                "{field}: a gRPC probe is not moved to the sidecar and fails when the runtime \
+                binds loopback only; use httpGet, tcpSocket or exec"
+            )
         })
     }
 
@@ -83,7 +88,9 @@ impl Seat<'_, '_> {
         let get = handler.http_get.as_ref()?;
         let socket = Socket { host: get.host, port: get.port };
         aims(self.runtime, &socket, self.upstream).then(|| {
-            format!("lifecycle.{hook}: httpGet fails when the runtime binds loopback only; use exec")
+            format!(
+                "lifecycle.{hook}: httpGet fails when the runtime binds loopback only; use exec"
+            )
         })
     }
 }

@@ -63,14 +63,22 @@ pub(super) fn run_as(
         _ if !wants_sync => {}
         Some(_) => denials.push(Denial::new(
             Reason::RootRuntime,
-            format!("{} runs as root, and token-sync, which writes its configuration, never does; \
-                set runAsUser to another user, or {}: disabled", quoted(runtime), annotation::TOKEN_SYNC),
+            format!(
+                "{} runs as root, and token-sync, which writes its configuration, never does; \
+                set runAsUser to another user, or {}: disabled",
+                quoted(runtime),
+                annotation::TOKEN_SYNC
+            ),
         )),
         None => denials.push(Denial::new(
             Reason::UnknownRuntimeUser,
-            format!("set securityContext.runAsUser on the pod or on {}: token-sync has to write its \
+            format!(
+                "set securityContext.runAsUser on the pod or on {}: token-sync has to write its \
                 configuration as the same user; if another is the runtime, {}, or set {}: disabled",
-                quoted(runtime), choose_container(), annotation::TOKEN_SYNC),
+                quoted(runtime),
+                choose_container(),
+                annotation::TOKEN_SYNC
+            ),
         )),
     }
     RunAs { user: NOBODY, group: group.filter(|group| *group != 0) }

@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn an_argument_is_not_expanded() {
-        assert_eq!(literal("--config=/data/$(OPENCLAW_GATEWAY_TOKEN)"),
-            "--config=/data/$$(OPENCLAW_GATEWAY_TOKEN)");
+        assert_eq!(
+            literal("--config=/data/$(OPENCLAW_GATEWAY_TOKEN)"),
+            "--config=/data/$$(OPENCLAW_GATEWAY_TOKEN)"
+        );
     }
 }

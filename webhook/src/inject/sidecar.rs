@@ -18,19 +18,22 @@ pub(super) fn container(parts: &Parts<'_>) -> Value {
         mounts: Vec::new(),
         resources: &parts.plan.settings.resources,
     };
-    container.build(parts, json!({
-        // An init container that stays: ready before the runtime starts, and no obstacle to a Job's end.
-        "restartPolicy": "Always",
-        "ports": [
-            {"name": PORT_NAME, "containerPort": port::SIDECAR_DATA, "protocol": "TCP"},
-            {"name": ADMIN_PORT_NAME, "containerPort": port::SIDECAR_ADMIN, "protocol": "TCP"},
-        ],
-        // Alive, not ready: the runtime must not wait for the identity provider.
-        "startupProbe": probe("/livez", 1, 1, 60),
-        // Slow to act: a restart ends every stream of the user.
-        "livenessProbe": probe("/livez", 5, 20, 6),
-        "readinessProbe": probe("/readyz", 2, 5, 2),
-    }))
+    container.build(
+        parts,
+        json!({
+            // An init container that stays: ready before the runtime starts, and no obstacle to a Job's end.
+            "restartPolicy": "Always",
+            "ports": [
+                {"name": PORT_NAME, "containerPort": port::SIDECAR_DATA, "protocol": "TCP"},
+                {"name": ADMIN_PORT_NAME, "containerPort": port::SIDECAR_ADMIN, "protocol": "TCP"},
+            ],
+            // Alive, not ready: the runtime must not wait for the identity provider.
+            "startupProbe": probe("/livez", 1, 1, 60),
+            // Slow to act: a restart ends every stream of the user.
+            "livenessProbe": probe("/livez", 5, 20, 6),
+            "readinessProbe": probe("/readyz", 2, 5, 2),
+        }),
+    )
 }
 
 /// A probe of the admin port; the three numbers are timeout and period in seconds, and failures.

@@ -11,7 +11,9 @@ pub(super) fn container(parts: &Parts<'_>) -> Option<Value> {
     let container = Container {
         name: pod::TOKEN_SYNC,
         args: args(parts),
-        env: std::iter::once(env::newapi_base_url(parts)).chain(env::gateway_token(parts)).collect(),
+        env: std::iter::once(env::newapi_base_url(parts))
+            .chain(env::gateway_token(parts))
+            .collect(),
         mounts: std::iter::once(config_mount(mount)).chain(volume::seed_mount(parts)).collect(),
         // It is gone before the sidecar starts, so it may need as much without costing more. The
         // pod's own wishes are about the sidecar.
@@ -30,10 +32,8 @@ fn config_mount(mount: &ConfigMount) -> Value {
 
 fn args(parts: &Parts<'_>) -> Vec<String> {
     let settings = &parts.plan.settings;
-    let mut args = vec![
-        "token-sync".to_owned(),
-        format!("--config={}", settings.config_path.as_str()),
-    ];
+    let mut args =
+        vec!["token-sync".to_owned(), format!("--config={}", settings.config_path.as_str())];
     if parts.config.seed_config_map.is_some() {
         args.push(format!("--seed={}/{}", pod::SEED_MOUNT_PATH, pod::SEED_KEY));
     }

@@ -27,9 +27,9 @@ pub(super) fn volumes(parts: &Parts<'_>) -> Vec<Value> {
 
 /// token-sync's mount of the seed.
 pub(super) fn seed_mount(parts: &Parts<'_>) -> Option<Value> {
-    parts.config.seed_config_map.as_ref().map(|_| {
-        json!({"name": pod::SEED_VOLUME, "mountPath": pod::SEED_MOUNT_PATH, "readOnly": true})
-    })
+    parts.config.seed_config_map.as_ref().map(
+        |_| json!({"name": pod::SEED_VOLUME, "mountPath": pod::SEED_MOUNT_PATH, "readOnly": true}),
+    )
 }
 
 /// Of every injected container, when the pod may be given a token.

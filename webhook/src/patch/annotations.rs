@@ -8,19 +8,13 @@ use crate::{annotations::ORIGINAL, original::Original};
 
 const LIST: [&str; 2] = ["metadata", "annotations"];
 
-pub(super) fn patch(
-    pod: &Value,
-    injected: &str,
-    original: &Original,
-    operations: &mut Operations,
-) {
+pub(super) fn patch(pod: &Value, injected: &str, original: &Original, operations: &mut Operations) {
     let actual = pod.pointer("/metadata/annotations").and_then(Value::as_object);
-    let desired = [
-        (annotation::INJECTED, Some(injected.to_owned())),
-        (ORIGINAL, original.to_annotation()),
-    ];
+    let desired =
+        [(annotation::INJECTED, Some(injected.to_owned())), (ORIGINAL, original.to_annotation())];
     let Some(actual) = actual else {
-        let all = desired.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let all =
+            desired.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
         operations.add(path(&LIST), Value::Object(all.collect::<Map<_, _>>()));
         return;
     };

@@ -35,7 +35,8 @@ impl<'a> Env<'a> {
             let variable = wanted(entry)?;
             (!same(&variable.entry, entry)).then_some((index, entry, variable))
         });
-        let absent = |variable: &&Variable| !entries.iter().any(|entry| name(entry) == variable.name);
+        let absent =
+            |variable: &&Variable| !entries.iter().any(|entry| name(entry) == variable.name);
         let stale = entries
             .iter()
             .enumerate()
@@ -66,7 +67,8 @@ impl<'a> Env<'a> {
             operations.replace(env.with_trailing_token(index), variable.entry.clone());
             if !is_injected(entry) {
                 original.env.push(entry.clone());
-                warnings.push(format!("env {} of the runtime container was replaced", variable.name));
+                warnings
+                    .push(format!("env {} of the runtime container was replaced", variable.name));
             }
         }
         for index in self.stale.into_iter().rev() {

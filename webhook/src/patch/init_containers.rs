@@ -53,7 +53,8 @@ fn places(actual: &[Value], desired: &[Value]) -> Vec<Option<usize>> {
     for wanted in desired {
         let found = actual.iter().position(|container| name(container) == name(wanted));
         let in_order = |place: &usize| {
-            let behind_others = is_sidecar(wanted) || last_plain_of_others.is_none_or(|o| o < *place);
+            let behind_others =
+                is_sidecar(wanted) || last_plain_of_others.is_none_or(|o| o < *place);
             behind_others && after.is_none_or(|previous| previous < *place) && !appending
         };
         let place = found.filter(in_order);

@@ -20,7 +20,10 @@ use self::{env::Env, operations::Operations};
 use crate::{inject::Desired, plan::Plan};
 
 pub use self::same::same;
-pub(crate) use self::{env::is_injected as is_injected_env, init_containers::is_injected as is_injected_container, operations::name, volumes::is_injected as is_injected_volume};
+pub(crate) use self::{
+    env::is_injected as is_injected_env, init_containers::is_injected as is_injected_container,
+    operations::name, volumes::is_injected as is_injected_volume,
+};
 
 /// A patch of a pod, and what its author should know of it.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,8 @@ pub(super) fn to_take(plan: &Plan) -> impl Iterator<Item = (&MovedProbe, &TakenH
 pub(super) fn patch(plan: &Plan, original: &mut Original, operations: &mut Operations) {
     for (probe, TakenHandler { field, value }) in to_take(plan) {
         let kind = probe.kind;
-        let place = element(&["spec", "containers"], plan.runtime).with_trailing_token(kind.field());
+        let place =
+            element(&["spec", "containers"], plan.runtime).with_trailing_token(kind.field());
         if *field != "httpGet" {
             operations.remove(place.with_trailing_token(*field));
         }

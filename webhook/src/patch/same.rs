@@ -38,9 +38,9 @@ fn same_object(desired: &Map<String, Value>, actual: &Map<String, Value>) -> boo
 /// A LimitRange may add further resources; ours keep their amounts.
 fn same_amounts(desired: &Value, actual: &Value) -> bool {
     desired.as_object().is_some_and(|desired| {
-        desired.iter().all(|(name, wanted)| {
-            actual.get(name).is_some_and(|found| same_amount(wanted, found))
-        })
+        desired
+            .iter()
+            .all(|(name, wanted)| actual.get(name).is_some_and(|found| same_amount(wanted, found)))
     })
 }
 

@@ -3,22 +3,21 @@
 //! Whoever asked is answered, with the uid of the question, whatever else is wrong with it. Only
 //! without a uid there is no answer to give, and the caller gets words instead.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+mod response;
+
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub use self::response::AdmissionReview;
 
 use crate::{
     admission::{Verdict, judge},
     config::Config,
     reason::{Denial, Reason},
-    warning,
 };
 
 /// The one version that is spoken.
 const API_VERSION: &str = "admission.k8s.io/v1";
-/// What Kubernetes calls a refusal of somebody who may otherwise do it.
-const FORBIDDEN: u16 = 403;
-const BAD_REQUEST: u16 = 400;
 /// How much of a uid that is none is repeated, in characters.
 const SHOWN: usize = 64;
 
@@ -26,7 +25,7 @@ const SHOWN: usize = 64;
 #[derive(Debug)]
 pub struct Answer {
     /// The AdmissionReview to send.
-    pub body: Value,
+    pub review: AdmissionReview,
     /// What was asked, for the log.
     pub request: Request,
     /// What was decided.
@@ -59,7 +58,9 @@ struct Resource {
 pub enum Unanswerable {
     #[error("the body is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    #[error("the body is not an AdmissionReview of {API_VERSION}, but apiVersion {api_version:?}, kind {kind:?}")]
+    #[error(
+        "the body is not an AdmissionReview of {API_VERSION}, but apiVersion {api_version:?}, kind {kind:?}"
+    )]
     OtherKind { api_version: String, kind: String },
     #[error("the AdmissionReview has no request.uid to answer to")]
     NoUid,
@@ -83,7 +84,7 @@ pub fn answer(body: &[u8], config: &Config) -> Result<Answer, Unanswerable> {
             (Request { uid, ..Request::default() }, Verdict::denied(vec![denial]))
         }
     };
-    Ok(Answer { body: body_of(&request.uid, &verdict, config), request, verdict })
+    Ok(Answer { review: AdmissionReview::new(&request.uid, &verdict, config), request, verdict })
 }
 
 fn check_kind(review: &Value) -> Result<(), Unanswerable> {
@@ -110,49 +111,4 @@ impl Request {
         // The pod's own namespace may be empty; the request's never is.
         judge(object, self.namespace.as_deref().unwrap_or_default(), config)
     }
-}
-
-fn body_of(uid: &str, verdict: &Verdict, config: &Config) -> Value {
-    let mut response = json!({"uid": uid, "allowed": verdict.is_allowed()});
-    if !verdict.is_allowed() {
-        response["status"] = status(verdict);
-    }
-    if !verdict.operations.is_empty() {
-        // Operations of plain JSON always serialize.
-        let patch = serde_json::to_vec(&verdict.operations).unwrap_or_default();
-        response["patchType"] = "JSONPatch".into();
-        response["patch"] = STANDARD.encode(patch).into();
-    }
-    if !verdict.warnings.is_empty() {
-        response["warnings"] = warning::bounded(&verdict.warnings).into();
-    }
-    response["auditAnnotations"] = audit(verdict, config);
-    json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response})
-}
-
-fn status(verdict: &Verdict) -> Value {
-    let (code, reason) = match verdict.reason {
-        Reason::MalformedReview => (BAD_REQUEST, "BadRequest"),
-        _ => (FORBIDDEN, "Forbidden"),
-    };
-    json!({
-        "status": "Failure",
-        "reason": reason,
-        "code": code,
-        "message": verdict.message(),
-    })
-}
-
-/// What the audit log is told; the API server puts the webhook's name in front of the keys.
-fn audit(verdict: &Verdict, config: &Config) -> Value {
-    let mut audit = json!({
-        "decision": verdict.reason.outcome().as_str(),
-        "reason": verdict.codes().join(","),
-        "config": config.hash,
-    });
-    if let Some(injected) = &verdict.injected {
-        audit["injected"] = injected.as_str().into();
-        audit["operations"] = verdict.operations.len().to_string().into();
-    }
-    audit
 }
