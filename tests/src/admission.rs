@@ -87,6 +87,11 @@ async fn serve(cluster: &Cluster, objects: &[Value]) -> Result<String> {
     Ok(authority)
 }
 
+/// The webhook on this host.
+pub(crate) fn local_webhook() -> Door {
+    Door::at("the webhook", &format!("127.0.0.1:{PORT}"))
+}
+
 /// A certificate for this host in `folder`, made once: tls.crt, tls.key, and ca.crt that signed it.
 fn certificate(folder: &Path) -> Result<String> {
     let ca = folder.join("ca.crt");

@@ -46,8 +46,8 @@ pub struct Door {
 
 #[derive(Clone)]
 enum Way {
-    /// The authority is reached over TCP.
-    Tcp,
+    /// This host and port.
+    Tcp(String),
     /// A port of a pod, through the API server and the kubelet.
     Pod {
         pods: Box<Api<Pod>>,
@@ -88,11 +88,10 @@ impl Door {
     /// A host and port.
     #[must_use]
     pub fn at(name: &str, authority: &str) -> Self {
-        let (name, authority) = (name.to_owned(), authority.to_owned());
         Self {
-            name,
-            authority,
-            way: Way::Tcp,
+            name: name.to_owned(),
+            authority: authority.to_owned(),
+            way: Way::Tcp(authority.to_owned()),
             tls: None,
         }
     }
@@ -165,8 +164,8 @@ impl Door {
     /// Nobody answers.
     pub async fn open(&self) -> Result<Box<dyn Stream>> {
         let plain: Box<dyn Stream> = match &self.way {
-            Way::Tcp => Box::new(
-                TcpStream::connect(&self.authority)
+            Way::Tcp(address) => Box::new(
+                TcpStream::connect(address)
                     .await
                     .with_context(|| format!("cannot connect to {self}"))?,
             ),

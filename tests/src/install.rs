@@ -32,6 +32,9 @@ pub const SPAWNER_NODE_PORT: u16 = 30080;
 /// How long a rollout may take.
 const ROLLOUT: Duration = Duration::from_secs(300);
 
+/// Says which part of the release an object belongs to.
+const COMPONENT: &str = "app.kubernetes.io/component";
+
 /// Who wrote what the tests apply.
 const MANAGER: &str = "bp-openclaw-tests";
 
@@ -122,8 +125,15 @@ async fn run(command: Command) -> Result<String> {
     Ok(String::from_utf8(ended.stdout)?)
 }
 
-fn of_release() -> ListParams {
+/// Selects the objects of the release.
+pub(crate) fn of_release() -> ListParams {
     ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"))
+}
+
+/// Selects the objects of one part of it.
+pub(crate) fn of_component(component: &str) -> ListParams {
+    let selector = format!("app.kubernetes.io/instance={RELEASE},{COMPONENT}={component}");
+    ListParams::default().labels(&selector)
 }
 
 /// Waits until a Deployment of the release has all its pods, and only new ones.

@@ -1,6 +1,6 @@
 //! Pods as the tests see them: made, watched, looked into.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{UserId, annotation, label, pod as names, port};
@@ -169,15 +169,20 @@ impl Pods {
     }
 }
 
-/// A pod with one container, as anybody might write it: restricted, and without a label of ours.
+/// A pod with one container and a home, as anybody might write it: restricted, and without a label
+/// of ours.
 ///
 /// # Errors
 /// Never, unless this file is wrong.
 pub fn plain(name: &str) -> Result<Pod> {
+    let home = Path::new(names::CONFIG_PATH)
+        .parent()
+        .context("a path without a folder")?;
     let container = json!({
         "name": "main",
         "image": "registry.example/main:1",
         "env": [{"name": "GREETING", "value": "hello"}],
+        "volumeMounts": [{"name": "home", "mountPath": home}],
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},
@@ -186,7 +191,11 @@ pub fn plain(name: &str) -> Result<Pod> {
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     });
-    let spec = json!({"automountServiceAccountToken": false, "containers": [container]});
+    let spec = json!({
+        "automountServiceAccountToken": false,
+        "containers": [container],
+        "volumes": [{"name": "home", "emptyDir": {}}],
+    });
     Ok(serde_json::from_value(
         json!({"metadata": {"name": name}, "spec": spec}),
     )?)

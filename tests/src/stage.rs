@@ -4,8 +4,9 @@
 use std::{fs::File, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use contract::object;
-use kube::Client;
+use contract::{object, port};
+use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
+use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     keycloak::{Keycloak, Tokens},
     newapi::NewApi,
     people::{self, Person},
-    pods::Pods,
+    pods::{Pods, restarts},
 };
 
 /// The cluster with everything on it.
@@ -121,7 +122,7 @@ impl Stage {
     ///
     /// # Errors
     /// The spawner refuses, or the pod does not become Ready.
-    pub async fn start_pod_of(&self, user: &SignedIn) -> Result<k8s_openapi::api::core::v1::Pod> {
+    pub async fn start_pod_of(&self, user: &SignedIn) -> Result<Pod> {
         let call = self.spawner.post(SERVER).bearer(&user.tokens.access);
         let answer = call.send().await?;
         if !answer.status.is_success() {
@@ -193,6 +194,27 @@ impl Admission {
         })
     }
 
+    /// The webhook, reached as the API server reaches it.
+    ///
+    /// # Errors
+    /// The API server knows none, or none runs.
+    pub async fn webhook(&self) -> Result<Door> {
+        webhook_of(&self.kube).await
+    }
+
+    /// How often the containers of the release have been restarted so far.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn restarts(&self) -> Result<i32> {
+        let pods: Api<Pod> = Api::namespaced(self.kube.clone(), install::SYSTEM);
+        let pods = pods.list(&install::of_release()).await?;
+        Ok(pods
+            .iter()
+            .flat_map(|pod| restarts(pod).into_values())
+            .sum())
+    }
+
     /// The tenant's pods as `somebody` else, who may create pods but for no user.
     ///
     /// # Errors
@@ -202,6 +224,32 @@ impl Admission {
         let client = self.cluster.api_as(Some(somebody)).await?;
         Ok(Pods::of(client, install::TENANT))
     }
+}
+
+/// The webhook of a configuration, reached as the API server reaches it: by TLS, with the CA that the
+/// configuration names.
+async fn webhook_of(client: &Client) -> Result<Door> {
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let ours = configurations.list(&install::of_release()).await?;
+    let webhook = ours
+        .items
+        .into_iter()
+        .flat_map(|found| found.webhooks.unwrap_or_default())
+        .next();
+    let config = webhook
+        .context("the API server knows no webhook of ours")?
+        .client_config;
+    let ca = config
+        .ca_bundle
+        .context("the webhook's configuration has no CA")?;
+    let Some(service) = config.service else {
+        return admission::local_webhook().over_tls("localhost", &ca.0);
+    };
+    let pods: Api<Pod> = Api::namespaced(client.clone(), install::SYSTEM);
+    let running = pods.list(&install::of_component("webhook")).await?;
+    let pod = running.items.first().context("no webhook runs")?;
+    let host = format!("{}.{}.svc", service.name, service.namespace);
+    Door::of_pod("the webhook", pods, &pod.name_any(), port::WEBHOOK).over_tls(&host, &ca.0)
 }
 
 async fn bring_up(cluster: &Cluster) -> Result<(Keycloak, NewApi)> {

@@ -62,7 +62,9 @@ pub(super) async fn others_pods_are_denied(
                 let secret = secret::newapi_key(&user.id);
                 let volume = json!({"name": "loot", "secret": {"secretName": secret}});
                 if let Some(spec) = &mut pod.spec {
-                    spec.volumes = Some(vec![serde_json::from_value(volume)?]);
+                    spec.volumes
+                        .get_or_insert_default()
+                        .push(serde_json::from_value(volume)?);
                 }
                 let denial = others.denial_of(&pod).await?;
                 ensure!(

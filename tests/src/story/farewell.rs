@@ -7,11 +7,13 @@ use super::teller::{Teller, Told};
 use crate::{
     chat, install,
     keycloak::{CLIENT, CLIENT_SECRET},
-    stage::Stage,
+    people::Person,
+    stage::{SignedIn, Stage},
 };
 
-pub(super) async fn how_to_log_in(teller: &Teller, stage: &Stage) -> Result<()> {
-    let commands = commands(stage);
+pub(super) async fn how_to_log_in(teller: &Teller, stage: &Stage, user: &SignedIn) -> Result<()> {
+    let model = chat::first_model(&stage.spawner, &user.tokens.access).await?;
+    let commands = commands(stage, &user.person, &model);
     teller
         .step("the commands below work", async {
             let ran = Command::new("sh").args(["-c", &commands]).output().await;
@@ -42,7 +44,8 @@ pub(super) async fn how_to_log_in(teller: &Teller, stage: &Stage) -> Result<()> 
     Ok(())
 }
 
-fn commands(stage: &Stage) -> String {
+fn commands(stage: &Stage, person: &Person, model: &str) -> String {
+    let (name, password) = (&person.name, person.password());
     let token_url = stage.keycloak.token_url();
     let node = &stage.cluster.node_address;
     let chat_url = format!(
@@ -50,11 +53,11 @@ fn commands(stage: &Stage) -> String {
         install::SPAWNER_NODE_PORT,
         chat::COMPLETIONS
     );
-    let question = chat::question("stand-in-1", "hello");
+    let question = chat::question(model, "hello");
     format!(
         "TOKEN=$(curl -sS {token_url} \\\n\
          \x20 -d grant_type=password -d client_id={CLIENT} -d client_secret={CLIENT_SECRET} \\\n\
-         \x20 -d username=alice -d password=alice-pw | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n\
+         \x20 -d username={name} -d password={password} | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')\n\
          curl -sSN -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n\
          \x20 {chat_url} \\\n\
          \x20 -d '{question}'\n"

@@ -57,7 +57,7 @@ async fn whole(teller: &Teller, stage: &Stage) -> Result<()> {
     teller.chapter("Asleep and back");
     pod::comes_back(teller, stage, &alice).await?;
     refusals::expired_token(teller, stage, &alice, &short.access).await?;
-    farewell::how_to_log_in(teller, stage).await
+    farewell::how_to_log_in(teller, stage, &alice).await
 }
 
 async fn admission_alone(teller: &Teller) -> Result<()> {
