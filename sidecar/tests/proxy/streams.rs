@@ -1,12 +1,14 @@
 //! What lasts: bodies, event streams, WebSockets, and their end.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use edge::oidc::UnixTime;
 use futures::{SinkExt, StreamExt, channel::mpsc};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{self, Message, client::IntoClientRequest},
@@ -16,6 +18,9 @@ use crate::{
     runtime::{Runtime, WebSocketRuntime},
     sidecar::{GATEWAY_TOKEN, Sidecar},
 };
+
+/// How long a test waits for what must happen, instead of for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn next(body: &mut Body) -> Option<String> {
     let frame = body.frame().await?.ok()?;
@@ -74,7 +79,8 @@ async fn an_event_stream_ends_with_its_token() {
     let mut events = sidecar.open("/events", &bearer).await;
     runtime.say("one");
     assert_eq!(next(&mut events).await.as_deref(), Some("data: one\n\n"));
-    assert!(events.frame().await.is_none(), "a clean end, not an error");
+    let end = timeout(PATIENCE, events.frame()).await.expect("an end");
+    assert!(end.is_none(), "a clean end, not an error");
 }
 
 #[tokio::test]
@@ -105,7 +111,7 @@ async fn a_websocket_ends_with_its_token() {
     let ends = UnixTime::now().as_secs() - 28;
     let bearer = format!("Bearer {}", sidecar.token(json!({"exp": ends})));
     let mut socket = websocket(&sidecar, Some(&bearer)).await.unwrap();
-    match socket.next().await {
+    match timeout(PATIENCE, socket.next()).await.expect("an end") {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1008),
         other => panic!("no close frame: {other:?}"),
     }
