@@ -45,7 +45,7 @@ pub async fn bring_up(cluster: &Cluster, client: &Client) -> Result<()> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), TENANT);
     apply(&accounts, json!({"metadata": {"name": "default"}})).await?;
     let values = install::values(cluster, ISSUER, "http://newapi.example")?;
-    let objects = install::rendered(cluster, &values).await?;
+    let objects = install::rendered(cluster, install::RELEASE, &values).await?;
     let authority = serve(cluster, &objects).await?;
     for object in objects {
         match object.get("kind").and_then(Value::as_str) {

@@ -80,13 +80,13 @@ pub async fn chart(cluster: &Cluster, client: &Client, values: &Value) -> Result
     Ok(())
 }
 
-/// The chart's objects for this cluster, not installed.
+/// The chart's objects as of a release of that name, not installed.
 ///
 /// # Errors
 /// helm fails.
-pub async fn rendered(cluster: &Cluster, values: &Value) -> Result<Vec<Value>> {
+pub async fn rendered(cluster: &Cluster, release: &str, values: &Value) -> Result<Vec<Value>> {
     let mut helm = helm(cluster, values)?;
-    helm.args(["template", RELEASE])
+    helm.args(["template", release])
         .arg(chart_folder())
         .args(["--namespace", SYSTEM]);
     let text = run(helm).await?;

@@ -12,27 +12,34 @@ use tokio::time::{Instant, interval_at, sleep, timeout};
 /// Time between two looks at something that cannot be watched.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
+/// A wait that nobody has to be told about.
+const SHORT: Duration = Duration::from_millis(500);
+
 /// Time after which a long wait says that it is still waiting.
 const REMINDER: Duration = Duration::from_secs(15);
 
-/// Does `work` and says what it is and how long it took, on stderr.
+/// Does `work`, and says on stderr what it is and how long it took, unless that is no time at all.
 ///
 /// # Errors
 /// Those of `work`.
 pub async fn during<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let started = Instant::now();
-    say(&format!("… {what}"));
-    let mut reminders = interval_at(started + REMINDER, REMINDER);
+    let mut reminders = interval_at(started + SHORT, REMINDER);
     let mut work = pin!(work);
+    let mut told = false;
     let done = loop {
         tokio::select! {
             done = &mut work => break done?,
             _ = reminders.tick() => {
-                say(&format!("… {what}: {} s so far", started.elapsed().as_secs()));
+                let so_far = if told { format!(": {} so far", seconds(started.elapsed())) } else { String::new() };
+                say(&format!("… {what}{so_far}"));
+                told = true;
             }
         }
     };
-    say(&format!("· {what}: {}", seconds(started.elapsed())));
+    if told {
+        say(&format!("· {what}: {}", seconds(started.elapsed())));
+    }
     Ok(done)
 }
 

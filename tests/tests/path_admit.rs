@@ -204,7 +204,11 @@ async fn all_mistakes_in_annotations_come_in_one_denial() -> Result<()> {
 async fn only_restricted_pods_run_in_the_tenants_namespace() -> Result<()> {
     let pods = Admission::set().await?.pods;
     let mut pod = labeled(&object::pod(&person("alice")?.id), USER)?;
-    pod.spec.as_mut().context("a spec")?.containers[0].security_context = None;
+    let main = &mut pod.spec.as_mut().context("a spec")?.containers[0];
+    main.security_context
+        .as_mut()
+        .context("a security context")?
+        .capabilities = None;
     let denial = pods.denial_of(&pod).await?;
     assert!(
         denial.contains("PodSecurity") && denial.contains("\"main\""),

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use contract::secret;
 use futures::{SinkExt as _, StreamExt as _};
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, StatusCode};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;

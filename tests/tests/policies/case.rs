@@ -1,0 +1,155 @@
+//! One case: a request, and what comes of it.
+
+use anyhow::{Result, bail, ensure};
+use contract::{label, pod as names};
+use http::{Method, Request, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::setting::{NAMESPACE, Setting, lay_over};
+
+/// Nothing is kept, and a misspelt field in a case is an error.
+const DRY_RUN: &str = "dryRun=All&fieldValidation=Strict";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) what: String,
+    #[serde(rename = "as")]
+    pub(crate) who: String,
+    create: Option<Change>,
+    patch: Option<Patch>,
+    bind: Option<Value>,
+    #[serde(default)]
+    denied: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Change {
+    user: Option<String>,
+    init: Option<Vec<Value>>,
+    #[serde(default)]
+    container: Value,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    annotations: Value,
+    #[serde(default)]
+    generate_name: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    pod: String,
+    body: Value,
+}
+
+impl Case {
+    /// An error that says what came instead, if it is not what the case says.
+    pub(crate) async fn try_out(&self, setting: &Setting) -> Result<()> {
+        let request = self.request(setting)?;
+        let client = setting.api_as(&setting.fill(&self.who)).await?;
+        let answer = client.request::<Value>(request).await;
+        match (answer, self.denied.as_slice()) {
+            (Ok(_), []) => Ok(()),
+            (Ok(_), _) => bail!("expected a denial, but it was let in"),
+            (Err(kube::Error::Api(status)), expected) if !expected.is_empty() => {
+                for part in expected.iter().map(|part| setting.fill(part)) {
+                    ensure!(
+                        status.message.contains(&part),
+                        "expected {part:?}, saw {}",
+                        status.message
+                    );
+                }
+                Ok(())
+            }
+            (Err(error), _) => bail!("expected it to be let in, saw {error}"),
+        }
+    }
+
+    fn request(&self, setting: &Setting) -> Result<Request<Vec<u8>>> {
+        let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
+        match (&self.create, &self.patch, &self.bind) {
+            (Some(change), None, None) => {
+                let pod = change.pod(setting);
+                setting.request(
+                    Method::POST,
+                    &format!("{pods}?{DRY_RUN}"),
+                    "application/json",
+                    &pod,
+                )
+            }
+            (None, Some(Patch { pod, body }), None) => {
+                let path = format!("{pods}/{pod}?{DRY_RUN}");
+                let kind = "application/strategic-merge-patch+json";
+                setting.request(Method::PATCH, &path, kind, body)
+            }
+            (None, None, Some(labels)) => {
+                let binding = json!({"apiVersion": "v1", "kind": "Binding",
+                    "metadata": {"name": "plain", "labels": labels},
+                    "target": {"kind": "Node", "name": "n"}});
+                let path = format!("{pods}/plain/binding?{DRY_RUN}");
+                setting.request(Method::POST, &path, "application/json", &binding)
+            }
+            _ => bail!("a case has one of create, patch, bind"),
+        }
+    }
+}
+
+impl Change {
+    fn pod(&self, setting: &Setting) -> Value {
+        let mut container = setting.container("main");
+        lay_over(&mut container, &self.container);
+        let mut spec = json!({"automountServiceAccountToken": false, "containers": [container]});
+        let mut metadata = json!({"annotations": self.annotations});
+        let name = if self.generate_name {
+            "generateName"
+        } else {
+            "name"
+        };
+        lay_over(&mut metadata, &json!({name: "p"}));
+        if let Some(user) = &self.user {
+            lay_over(&mut metadata, &json!({"labels": {label::USER: user}}));
+            lay_over(
+                &mut spec,
+                &json!({"initContainers": [setting.sidecar(user)]}),
+            );
+        }
+        if let Some(init) = &self.init {
+            let init: Vec<_> = init
+                .iter()
+                .map(|container| self.init(setting, container))
+                .collect();
+            lay_over(&mut spec, &json!({"initContainers": init}));
+        }
+        lay_over(&mut spec, &self.spec);
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    }
+
+    /// An init container of a case; `{auth: ..}` is the good sidecar with that laid over it.
+    fn init(&self, setting: &Setting, written: &Value) -> Value {
+        let user = self.user.as_deref().unwrap_or_default();
+        let (mut container, changes) = match written.get("auth") {
+            Some(changes) => (setting.sidecar(user), changes),
+            None => (setting.container(names::TOKEN_SYNC), written),
+        };
+        lay_over(&mut container, changes);
+        container
+    }
+}
+
+/// The content type of a request, spelt where it is used.
+pub(crate) fn with_body(
+    method: Method,
+    path: &str,
+    kind: &str,
+    body: String,
+) -> Result<Request<Vec<u8>>> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::CONTENT_TYPE, kind);
+    Ok(request.body(body.into_bytes())?)
+}
