@@ -36,9 +36,14 @@ lint: toolchain ## format, clippy and docs, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 
+CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw/cargo-deny
+
 .PHONY: deny
-deny: ## licences, banned crates and sources (installs cargo-deny into the cache once)
-	cargo deny check bans licenses sources
+deny: $(CARGO_DENY)/bin/cargo-deny ## licences, banned crates, sources (builds cargo-deny once, about five minutes)
+	PATH="$(CARGO_DENY)/bin:$$PATH" cargo deny check bans licenses sources
+
+$(CARGO_DENY)/bin/cargo-deny:
+	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
 .PHONY: bench
 bench: ## ratios beside a peer or a baseline (none so far)
