@@ -99,11 +99,8 @@ fn certificate(folder: &Path) -> Result<String> {
         return Ok(ca);
     }
     let authority = Authority::new("bp-openclaw tests", Validity::days(30))?;
-    let leaf = authority.server(
-        &["localhost"],
-        &[Ipv4Addr::LOCALHOST.into()],
-        Validity::days(30),
-    )?;
+    let leaf =
+        authority.server(&["localhost"], &[Ipv4Addr::LOCALHOST.into()], Validity::days(30))?;
     fs::write(folder.join("tls.crt"), leaf.certificate_pem())?;
     fs::write(folder.join("tls.key"), leaf.key_pem())?;
     // Written last, so that an interrupted run is done again.
@@ -113,17 +110,12 @@ fn certificate(folder: &Path) -> Result<String> {
 
 /// The chart's webhook.yaml, with certificate files instead of an authority in the cluster.
 fn config_with_files(objects: &[Value], folder: &Path) -> Result<String> {
-    let text = objects
-        .iter()
-        .find_map(|object| object.pointer("/data/webhook.yaml")?.as_str());
+    let text = objects.iter().find_map(|object| object.pointer("/data/webhook.yaml")?.as_str());
     let mut config: Value =
         serde_norway::from_str(text.context("the chart has no webhook.yaml in a ConfigMap")?)?;
     let file = |name: &str| folder.join(name).display().to_string();
     let tls = json!({"mode": "provided", "certFile": file("tls.crt"), "keyFile": file("tls.key")});
-    config
-        .as_object_mut()
-        .context("webhook.yaml is no mapping")?
-        .insert("tls".to_owned(), tls);
+    config.as_object_mut().context("webhook.yaml is no mapping")?.insert("tls".to_owned(), tls);
     Ok(serde_norway::to_string(&config)?)
 }
 
@@ -133,14 +125,8 @@ fn at_this_host(mut configuration: Value, authority: &str) -> Value {
         "url": format!("https://127.0.0.1:{PORT}/mutate"),
         "caBundle": STANDARD.encode(authority),
     });
-    let webhooks = configuration
-        .get_mut("webhooks")
-        .and_then(Value::as_array_mut);
-    for webhook in webhooks
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
+    let webhooks = configuration.get_mut("webhooks").and_then(Value::as_array_mut);
+    for webhook in webhooks.into_iter().flatten().filter_map(Value::as_object_mut) {
         webhook.insert("clientConfig".to_owned(), client.clone());
     }
     configuration
@@ -163,10 +149,5 @@ pub async fn allow_creating_pods(client: &Client, somebody: &str) -> Result<()> 
         "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
         "subjects": [{"apiGroup": group, "kind": "User", "name": somebody}],
     });
-    apply(
-        &Api::<RoleBinding>::namespaced(client.clone(), TENANT),
-        binding,
-    )
-    .await
-    .map(drop)
+    apply(&Api::<RoleBinding>::namespaced(client.clone(), TENANT), binding).await.map(drop)
 }

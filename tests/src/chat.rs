@@ -46,9 +46,7 @@ pub async fn first_model(door: &Door, token: &Token) -> Result<String> {
     let answer = door.get("/v1/models").bearer(token).send().await?;
     let models: Value = answer.expect(StatusCode::OK).await?.json().await?;
     let model = models.pointer("/data/0/id").and_then(Value::as_str);
-    Ok(model
-        .with_context(|| format!("no model in {models}"))?
-        .to_owned())
+    Ok(model.with_context(|| format!("no model in {models}"))?.to_owned())
 }
 
 /// Asks, and returns as soon as the answer begins.
@@ -56,15 +54,8 @@ pub async fn first_model(door: &Door, token: &Token) -> Result<String> {
 /// # Errors
 /// The question was refused.
 pub async fn ask(door: &Door, token: &Token, question: &Value) -> Result<Words> {
-    let answer = door
-        .post(COMPLETIONS)
-        .bearer(token)
-        .json(question)
-        .send()
-        .await?;
-    Ok(Words {
-        events: answer.expect(StatusCode::OK).await?.events()?,
-    })
+    let answer = door.post(COMPLETIONS).bearer(token).json(question).send().await?;
+    Ok(Words { events: answer.expect(StatusCode::OK).await?.events()? })
 }
 
 impl Words {
@@ -80,9 +71,7 @@ impl Words {
             let event: Value = serde_json::from_str(&event)
                 .with_context(|| format!("an event that is no JSON: {event}"))?;
             ensure!(event.get("error").is_none(), "NewAPI answered {event}");
-            let text = event
-                .pointer("/choices/0/delta/content")
-                .and_then(Value::as_str);
+            let text = event.pointer("/choices/0/delta/content").and_then(Value::as_str);
             if let Some(text) = text.filter(|text| !text.is_empty()) {
                 return Ok(Some(text.to_owned()));
             }

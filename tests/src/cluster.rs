@@ -58,10 +58,7 @@ impl Cluster {
         let asked = Command::new(built("cluster-dev")?).arg("env").output()?;
         if !asked.status.success() {
             let said = String::from_utf8_lossy(&asked.stderr);
-            bail!(
-                "no development cluster is running: start one with `make up`\n{}",
-                said.trim()
-            );
+            bail!("no development cluster is running: start one with `make up`\n{}", said.trim());
         }
         let lines = parse(&String::from_utf8_lossy(&asked.stdout));
         Self::described_by(|name| lines.get(name).cloned())
@@ -93,11 +90,7 @@ impl Cluster {
     #[must_use]
     pub fn tool(&self, name: &str) -> Command {
         let pinned = self.tools.join(name);
-        let program = if pinned.exists() {
-            pinned.as_path()
-        } else {
-            Path::new(name)
-        };
+        let program = if pinned.exists() { pinned.as_path() } else { Path::new(name) };
         let mut command = Command::new(program);
         command.env("KUBECONFIG", &self.kubeconfig);
         command
@@ -164,10 +157,7 @@ impl fmt::Display for Mode {
 fn parse(text: &str) -> BTreeMap<String, String> {
     let pairs = text.lines().filter_map(|line| {
         let line = line.trim();
-        let (key, value) = line
-            .strip_prefix("export ")
-            .unwrap_or(line)
-            .split_once('=')?;
+        let (key, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
         Some((key.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
     });
     pairs.collect()

@@ -49,11 +49,7 @@ enum Way {
     /// This host and port.
     Tcp(String),
     /// A port of a pod, through the API server and the kubelet.
-    Pod {
-        pods: Box<Api<Pod>>,
-        pod: String,
-        port: u16,
-    },
+    Pod { pods: Box<Api<Pod>>, pod: String, port: u16 },
 }
 
 /// A request on its way.
@@ -99,17 +95,8 @@ impl Door {
     /// A port of a pod, as whoever can reach the pod's address sees it.
     #[must_use]
     pub fn of_pod(name: &str, pods: Api<Pod>, pod: &str, port: u16) -> Self {
-        let way = Way::Pod {
-            pods: Box::new(pods),
-            pod: pod.to_owned(),
-            port,
-        };
-        Self {
-            name: name.to_owned(),
-            authority: format!("{pod}:{port}"),
-            way,
-            tls: None,
-        }
+        let way = Way::Pod { pods: Box::new(pods), pod: pod.to_owned(), port };
+        Self { name: name.to_owned(), authority: format!("{pod}:{port}"), way, tls: None }
     }
 
     /// The same over TLS, to a server whose certificate is for `host` and signed by `ca` (PEM).
@@ -150,12 +137,7 @@ impl Door {
         let what = format!("{method} {path} at {self}");
         let request = Request::builder().method(method).uri(path);
         let request = request.header(header::HOST, &self.authority);
-        Call {
-            door: self.clone(),
-            request,
-            body: Bytes::new(),
-            what,
-        }
+        Call { door: self.clone(), request, body: Bytes::new(), what }
     }
 
     /// A connection through this door.
@@ -171,11 +153,7 @@ impl Door {
             ),
             Way::Pod { pods, pod, port } => {
                 let mut forwarder = pods.portforward(pod, &[*port]).await?;
-                Box::new(
-                    forwarder
-                        .take_stream(*port)
-                        .with_context(|| format!("no way to {self}"))?,
-                )
+                Box::new(forwarder.take_stream(*port).with_context(|| format!("no way to {self}"))?)
             }
         };
         let Some(tls) = &self.tls else {
@@ -184,9 +162,7 @@ impl Door {
         let host = ServerName::try_from(self.authority.clone())?;
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(tls));
         let stream = connector.connect(host, plain).await;
-        Ok(Box::new(
-            stream.with_context(|| format!("no TLS with {self}"))?,
-        ))
+        Ok(Box::new(stream.with_context(|| format!("no TLS with {self}"))?))
     }
 
     /// Sends bytes as they are and reads all that comes back, for what no HTTP client would send.
@@ -202,9 +178,7 @@ impl Door {
             drop(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut heard).await);
             Ok(String::from_utf8_lossy(&heard).into_owned())
         };
-        timeout(PATIENCE, talk)
-            .await
-            .with_context(|| format!("no answer from {self}"))?
+        timeout(PATIENCE, talk).await.with_context(|| format!("no answer from {self}"))?
     }
 }
 
@@ -222,8 +196,7 @@ impl Call {
 
     /// With a JSON body.
     pub fn json(self, body: &serde_json::Value) -> Self {
-        self.header(header::CONTENT_TYPE, "application/json")
-            .body(body.to_string())
+        self.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
     }
 
     /// With a form as the body.
@@ -232,19 +205,12 @@ impl Call {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
             let bytes = text.bytes();
             bytes
-                .map(|b| {
-                    if plain(b) {
-                        char::from(b).into()
-                    } else {
-                        format!("%{b:02X}")
-                    }
-                })
+                .map(|b| if plain(b) { char::from(b).into() } else { format!("%{b:02X}") })
                 .collect()
         };
         let pair = |(name, value): &(&str, &str)| format!("{}={}", encode(name), encode(value));
         let body = fields.iter().map(pair).collect::<Vec<_>>().join("&");
-        self.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(body)
+        self.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
     }
 
     /// With a body.
@@ -258,12 +224,7 @@ impl Call {
     /// # Errors
     /// No answer, or none in time.
     pub async fn send(self) -> Result<Answer> {
-        let Self {
-            door,
-            request,
-            body,
-            what,
-        } = self;
+        let Self { door, request, body, what } = self;
         let sending = async {
             let request = request.body(Full::new(body))?;
             let stream = TokioIo::new(door.open().await?);
@@ -277,12 +238,7 @@ impl Call {
             .await
             .with_context(|| format!("no answer within {} s to {what}", PATIENCE.as_secs()))?
             .with_context(|| format!("no answer to {what}"))?;
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-            what,
-        })
+        Ok(Answer { status: head.status, headers: head.headers, body, what })
     }
 
     /// Opens a WebSocket with this request.
@@ -302,9 +258,7 @@ impl Call {
         *request.uri_mut() = address.parse()?;
         let stream = self.door.open().await?;
         let opened = timeout(PATIENCE, tokio_tungstenite::client_async(request, stream)).await?;
-        Ok(opened
-            .with_context(|| format!("no WebSocket from {}", self.what))?
-            .0)
+        Ok(opened.with_context(|| format!("no WebSocket from {}", self.what))?.0)
     }
 }
 
@@ -356,10 +310,7 @@ impl Answer {
         if !kind.starts_with("text/event-stream") {
             bail!("{}: expected text/event-stream, saw {kind:?}", self.what);
         }
-        Ok(Events {
-            body: self.body,
-            unread: Vec::new(),
-        })
+        Ok(Events { body: self.body, unread: Vec::new() })
     }
 }
 
@@ -373,9 +324,7 @@ impl Events {
             if let Some(event) = self.take_event() {
                 return Ok(Some(event));
             }
-            let frame = timeout(PATIENCE, self.body.frame())
-                .await
-                .context("no event came")?;
+            let frame = timeout(PATIENCE, self.body.frame()).await.context("no event came")?;
             match frame {
                 None => return Ok(None),
                 Some(frame) => {
@@ -394,9 +343,7 @@ impl Events {
             let event: Vec<u8> = self.unread.drain(..end + 2).collect();
             let event = String::from_utf8_lossy(&event);
             let data = event.lines().filter_map(|line| line.strip_prefix("data:"));
-            let data: Vec<_> = data
-                .map(|line| line.strip_prefix(' ').unwrap_or(line))
-                .collect();
+            let data: Vec<_> = data.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
             if !data.is_empty() {
                 return Some(data.join("\n"));
             }

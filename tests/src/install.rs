@@ -44,10 +44,7 @@ const MANAGER: &str = "bp-openclaw-tests";
 /// The cluster has no images yet.
 pub fn values(cluster: &Cluster, issuer: &str, newapi_base_url: &str) -> Result<Value> {
     let tag = cluster.image_tag.as_str();
-    ensure!(
-        !cluster.runs_pods() || !tag.is_empty(),
-        "the cluster has no images: `make images`"
-    );
+    ensure!(!cluster.runs_pods() || !tag.is_empty(), "the cluster has no images: `make images`");
     let image = |name: &str| json!({"repository": format!("{}/bp-openclaw/{name}", cluster.registry), "tag": tag});
     let images: serde_json::Map<_, _> = ["webhook", "sidecar", "spawner", "runtime"]
         .map(|name| (name.to_owned(), image(name)))
@@ -69,8 +66,7 @@ pub fn values(cluster: &Cluster, issuer: &str, newapi_base_url: &str) -> Result<
 /// helm fails, or a rollout does not end; the error says how far the pods are.
 pub async fn chart(cluster: &Cluster, client: &Client, values: &Value) -> Result<()> {
     let mut helm = helm(cluster, values)?;
-    helm.args(["upgrade", "--install", RELEASE])
-        .arg(chart_folder());
+    helm.args(["upgrade", "--install", RELEASE]).arg(chart_folder());
     helm.args(["--namespace", SYSTEM, "--create-namespace"]);
     run(helm).await?;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), SYSTEM);
@@ -86,17 +82,12 @@ pub async fn chart(cluster: &Cluster, client: &Client, values: &Value) -> Result
 /// helm fails.
 pub async fn rendered(cluster: &Cluster, release: &str, values: &Value) -> Result<Vec<Value>> {
     let mut helm = helm(cluster, values)?;
-    helm.args(["template", release])
-        .arg(chart_folder())
-        .args(["--namespace", SYSTEM]);
+    helm.args(["template", release]).arg(chart_folder()).args(["--namespace", SYSTEM]);
     let text = run(helm).await?;
     let documents = serde_norway::Deserializer::from_str(&text);
     let objects = documents.map(serde::Deserialize::deserialize);
     let objects: Vec<Value> = objects.collect::<Result<_, _>>()?;
-    Ok(objects
-        .into_iter()
-        .filter(|object| !object.is_null())
-        .collect())
+    Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
 /// helm with the values in a file, because a command line is no place for them.
@@ -117,21 +108,18 @@ async fn run(command: Command) -> Result<String> {
     let ended = tokio::process::Command::from(command).output().await;
     let ended = ended.with_context(|| format!("cannot start {program}"))?;
     if !ended.status.success() {
-        bail!(
-            "{program} failed: {}",
-            String::from_utf8_lossy(&ended.stderr).trim()
-        );
+        bail!("{program} failed: {}", String::from_utf8_lossy(&ended.stderr).trim());
     }
     Ok(String::from_utf8(ended.stdout)?)
 }
 
 /// Selects the objects of the release.
-pub(crate) fn of_release() -> ListParams {
+pub fn of_release() -> ListParams {
     ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"))
 }
 
 /// Selects the objects of one part of it.
-pub(crate) fn of_component(component: &str) -> ListParams {
+pub fn of_component(component: &str) -> ListParams {
     let selector = format!("app.kubernetes.io/instance={RELEASE},{COMPONENT}={component}");
     ListParams::default().labels(&selector)
 }
@@ -143,10 +131,7 @@ async fn rolled_out(client: &Client, name: &str) -> Result<()> {
         let waiting = await_condition(deployments, name, is_rolled_out);
         match timeout(ROLLOUT, waiting).await {
             Ok(seen) => seen.map(drop).map_err(Into::into),
-            Err(_) => bail!(
-                "Deployment {name} is not rolled out: {}",
-                pods_of(client).await?
-            ),
+            Err(_) => bail!("Deployment {name} is not rolled out: {}", pods_of(client).await?),
         }
     };
     patience::during(&format!("Deployment {name} is rolled out"), wait).await
@@ -166,9 +151,7 @@ fn is_rolled_out(deployment: Option<&Deployment>) -> bool {
 async fn pods_of(client: &Client) -> Result<String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
     let pods = pods.list(&of_release()).await?;
-    let words = pods
-        .iter()
-        .map(|pod| format!("{}: {}", pod.name_any(), state_of(pod)));
+    let words = pods.iter().map(|pod| format!("{}: {}", pod.name_any(), state_of(pod)));
     Ok(words.collect::<Vec<_>>().join(" | "))
 }
 
@@ -179,9 +162,7 @@ async fn pods_of(client: &Client) -> Result<String> {
 pub async fn tenant(client: &Client) -> Result<()> {
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     let namespace = json!({"metadata": {"name": TENANT, "labels": labels}});
-    apply(&Api::<Namespace>::all(client.clone()), namespace)
-        .await
-        .map(drop)
+    apply(&Api::<Namespace>::all(client.clone()), namespace).await.map(drop)
 }
 
 /// Gives a user a NewAPI key, as whoever runs NewAPI for the tenant would.
@@ -195,9 +176,7 @@ pub async fn give_key(client: &Client, person: &Person, new_api: &NewApi) -> Res
     });
     let name = secret::newapi_key(&person.id);
     let object = json!({"metadata": {"name": name}, "stringData": data});
-    apply(&Api::<Secret>::namespaced(client.clone(), TENANT), object)
-        .await
-        .map(drop)
+    apply(&Api::<Secret>::namespaced(client.clone(), TENANT), object).await.map(drop)
 }
 
 /// Takes the key away, if there is one.
@@ -206,10 +185,7 @@ pub async fn give_key(client: &Client, person: &Person, new_api: &NewApi) -> Res
 /// The API server refuses.
 pub async fn take_key(client: &Client, person: &Person) -> Result<()> {
     let secrets = Api::<Secret>::namespaced(client.clone(), TENANT);
-    match secrets
-        .delete(&secret::newapi_key(&person.id), &DeleteParams::default())
-        .await
-    {
+    match secrets.delete(&secret::newapi_key(&person.id), &DeleteParams::default()).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error.into()),
@@ -250,18 +226,9 @@ mod tests {
             .unwrap()
         };
         assert!(is_rolled_out(Some(&deployment(2, 2, 3))));
-        assert!(
-            !is_rolled_out(Some(&deployment(1, 2, 3))),
-            "an old pod is among them"
-        );
-        assert!(
-            !is_rolled_out(Some(&deployment(2, 3, 3))),
-            "an old pod is still there"
-        );
-        assert!(
-            !is_rolled_out(Some(&deployment(2, 2, 2))),
-            "not looked at yet"
-        );
+        assert!(!is_rolled_out(Some(&deployment(1, 2, 3))), "an old pod is among them");
+        assert!(!is_rolled_out(Some(&deployment(2, 3, 3))), "an old pod is still there");
+        assert!(!is_rolled_out(Some(&deployment(2, 2, 2))), "not looked at yet");
         assert!(!is_rolled_out(None));
     }
 }

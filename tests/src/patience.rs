@@ -90,9 +90,7 @@ mod tests {
         };
         until(Duration::from_secs(60), third).await.unwrap();
         assert_eq!(looks, 3);
-        let error = until(Duration::ZERO, || async { Ok(false) })
-            .await
-            .unwrap_err();
+        let error = until(Duration::ZERO, || async { Ok(false) }).await.unwrap_err();
         assert_eq!(error.to_string(), "not within 0 s");
     }
 }

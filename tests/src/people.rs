@@ -49,12 +49,7 @@ pub fn everybody() -> Result<Vec<Person>> {
         username: String,
     }
     let realm: Realm = serde_json::from_str(REALM).context("tests/realm/acme.json")?;
-    let person = |user: User| {
-        Ok(Person {
-            id: user.id.parse()?,
-            name: user.username,
-        })
-    };
+    let person = |user: User| Ok(Person { id: user.id.parse()?, name: user.username });
     realm.users.into_iter().map(person).collect()
 }
 
@@ -78,10 +73,7 @@ mod tests {
         let all = everybody().unwrap();
         let ids: BTreeSet<_> = all.iter().map(|person| person.id.clone()).collect();
         let keys: BTreeSet<_> = all.iter().map(Person::newapi_key).collect();
-        assert!(
-            all.len() >= 2 && ids.len() == all.len() && keys.len() == all.len(),
-            "{all:?}"
-        );
+        assert!(all.len() >= 2 && ids.len() == all.len() && keys.len() == all.len(), "{all:?}");
         for key in keys {
             assert!(key.len() == 51 && key.matches('-').count() == 1, "{key}");
         }
@@ -90,10 +82,7 @@ mod tests {
     #[test]
     fn the_password_is_the_one_in_the_realm() {
         for person in everybody().unwrap() {
-            assert!(
-                REALM.contains(&format!("\"value\": {:?}", person.password())),
-                "{person:?}"
-            );
+            assert!(REALM.contains(&format!("\"value\": {:?}", person.password())), "{person:?}");
         }
     }
 }

@@ -51,15 +51,7 @@ impl Pods {
     /// # Errors
     /// It is denied; the error is the API server's.
     pub async fn try_out(&self, pod: &Pod) -> Result<Pod, kube::Error> {
-        self.0
-            .create(
-                &PostParams {
-                    dry_run: true,
-                    ..PostParams::default()
-                },
-                pod,
-            )
-            .await
+        self.0.create(&PostParams { dry_run: true, ..PostParams::default() }, pod).await
     }
 
     /// The words with which the API server denies this pod.
@@ -89,10 +81,7 @@ impl Pods {
     /// # Errors
     /// There is none of that name.
     pub async fn named(&self, name: &str) -> Result<Pod> {
-        self.0
-            .get(name)
-            .await
-            .with_context(|| format!("expected a pod {name}"))
+        self.0.get(name).await.with_context(|| format!("expected a pod {name}"))
     }
 
     /// Waits until the pod is Ready.
@@ -100,8 +89,7 @@ impl Pods {
     /// # Errors
     /// It does not become so; the error says how far it is.
     pub async fn ready(&self, name: &str) -> Result<Pod> {
-        self.until(name, "Ready", |pod: Option<&Pod>| pod.is_some_and(is_ready))
-            .await
+        self.until(name, "Ready", |pod: Option<&Pod>| pod.is_some_and(is_ready)).await
     }
 
     /// Waits until a container of the pod waits for `reason`.
@@ -112,8 +100,7 @@ impl Pods {
         let waits = |pod: Option<&Pod>| {
             pod.is_some_and(|pod| waiting_reasons(pod).iter().any(|seen| seen == reason))
         };
-        self.until(name, &format!("waiting with {reason}"), waits)
-            .await
+        self.until(name, &format!("waiting with {reason}"), waits).await
     }
 
     async fn until(&self, name: &str, what: &str, is: impl Condition<Pod>) -> Result<Pod> {
@@ -125,10 +112,7 @@ impl Pods {
             Some(pod) => state_of(&pod),
             None => "there is no such pod".to_owned(),
         };
-        bail!(
-            "pod {name}: expected {what} within {} s, saw: {now}",
-            PATIENCE.as_secs()
-        )
+        bail!("pod {name}: expected {what} within {} s, saw: {now}", PATIENCE.as_secs())
     }
 
     /// Deletes the pod, if it is there, and waits until it is gone.
@@ -151,9 +135,7 @@ impl Pods {
         let (name, uid) = (pod.name_any(), pod.uid().unwrap_or_default());
         let deleted = await_condition(self.0.clone(), &name, conditions::is_deleted(&uid));
         let seen = timeout(PATIENCE, deleted).await;
-        seen.with_context(|| format!("pod {name} does not go"))?
-            .map(drop)
-            .map_err(Into::into)
+        seen.with_context(|| format!("pod {name} does not go"))?.map(drop).map_err(Into::into)
     }
 
     /// The pod's auth sidecar, reached at the pod itself and not through the spawner.
@@ -175,9 +157,7 @@ impl Pods {
 /// # Errors
 /// Never, unless this file is wrong.
 pub fn plain(name: &str) -> Result<Pod> {
-    let home = Path::new(names::CONFIG_PATH)
-        .parent()
-        .context("a path without a folder")?;
+    let home = Path::new(names::CONFIG_PATH).parent().context("a path without a folder")?;
     let container = json!({
         "name": "main",
         "image": "registry.example/main:1",
@@ -196,9 +176,7 @@ pub fn plain(name: &str) -> Result<Pod> {
         "containers": [container],
         "volumes": [{"name": "home", "emptyDir": {}}],
     });
-    Ok(serde_json::from_value(
-        json!({"metadata": {"name": name}, "spec": spec}),
-    )?)
+    Ok(serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec}))?)
 }
 
 /// The same with the label of `user`, which may be any text.
@@ -207,8 +185,7 @@ pub fn plain(name: &str) -> Result<Pod> {
 /// Never, unless this file is wrong.
 pub fn labeled(name: &str, user: &str) -> Result<Pod> {
     let mut pod = plain(name)?;
-    pod.labels_mut()
-        .insert(label::USER.to_owned(), user.to_owned());
+    pod.labels_mut().insert(label::USER.to_owned(), user.to_owned());
     Ok(pod)
 }
 
@@ -223,11 +200,7 @@ pub fn injected(pod: &Pod) -> Injected {
     let all = init.clone().chain(&spec.containers);
     Injected {
         note: pod.annotations().get(annotation::INJECTED).cloned(),
-        init_containers: init
-            .map(|c| c.name.as_str())
-            .filter(ours)
-            .map(str::to_owned)
-            .collect(),
+        init_containers: init.map(|c| c.name.as_str()).filter(ours).map(str::to_owned).collect(),
         secrets: all.flat_map(secrets_of).collect(),
     }
 }
@@ -244,17 +217,9 @@ fn secrets_of(container: &Container) -> impl Iterator<Item = (String, String, St
 #[must_use]
 pub fn variable<'a>(pod: &'a Pod, container: &str, name: &str) -> Option<&'a EnvVar> {
     let spec = pod.spec.as_ref()?;
-    let mut all = spec
-        .init_containers
-        .iter()
-        .flatten()
-        .chain(&spec.containers);
+    let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
     let container = all.find(|candidate| candidate.name == container)?;
-    container
-        .env
-        .iter()
-        .flatten()
-        .find(|variable| variable.name == name)
+    container.env.iter().flatten().find(|variable| variable.name == name)
 }
 
 /// Whose pod it is.
@@ -271,20 +236,13 @@ pub fn restarts(pod: &Pod) -> BTreeMap<String, i32> {
     };
     let init = status.init_container_statuses.iter().flatten();
     let all = init.chain(status.container_statuses.iter().flatten());
-    all.map(|container| (container.name.clone(), container.restart_count))
-        .collect()
+    all.map(|container| (container.name.clone(), container.restart_count)).collect()
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten());
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let leaving = pod.metadata.deletion_timestamp.is_some();
-    !leaving
-        && conditions
-            .into_iter()
-            .any(|c| c.type_ == "Ready" && c.status == "True")
+    !leaving && conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 fn waiting_reasons(pod: &Pod) -> Vec<String> {
@@ -294,9 +252,7 @@ fn waiting_reasons(pod: &Pod) -> Vec<String> {
     let init = status.init_container_statuses.iter().flatten();
     let all = init.chain(status.container_statuses.iter().flatten());
     let waiting = all.filter_map(|container| container.state.as_ref()?.waiting.as_ref());
-    waiting
-        .filter_map(|waiting| waiting.reason.clone())
-        .collect()
+    waiting.filter_map(|waiting| waiting.reason.clone()).collect()
 }
 
 /// How far a pod is, for a message.
@@ -314,11 +270,7 @@ pub(crate) fn state_of(pod: &Pod) -> String {
             (_, Some(ended)) => Some(format!("ended with {}", ended.exit_code)),
             _ => Some(if container.ready { "ready" } else { "running" }.to_owned()),
         };
-        words.push(format!(
-            "{}: {}",
-            container.name,
-            detail.unwrap_or_default()
-        ));
+        words.push(format!("{}: {}", container.name, detail.unwrap_or_default()));
     }
     words.join("; ")
 }
@@ -327,10 +279,7 @@ impl Injected {
     /// One line for each thing.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let init = self
-            .init_containers
-            .iter()
-            .map(|name| format!("init container {name}"));
+        let init = self.init_containers.iter().map(|name| format!("init container {name}"));
         let secrets = self.secrets.iter().map(|(container, variable, secret)| {
             format!("container {container}: {variable} from Secret {secret}")
         });

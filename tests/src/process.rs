@@ -74,16 +74,10 @@ fn start(cluster: &Cluster, name: &str, command: &Command, log: &Path) -> Result
     // A session of its own: neither Ctrl-C in the demo's terminal nor its end must reach it.
     let mut detached = Command::new("setsid");
     detached.arg(command.get_program()).args(command.get_args());
-    detached.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    detached.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     detached.env(MARK, &cluster.state).stdin(Stdio::null());
     detached.stdout(output.try_clone()?).stderr(output);
-    let mut child = detached
-        .spawn()
-        .with_context(|| format!("cannot start {name} with setsid"))?;
+    let mut child = detached.spawn().with_context(|| format!("cannot start {name} with setsid"))?;
     let pid = i32::try_from(child.id())?;
     let started =
         start_time(pid).with_context(|| format!("{name} ended at once\n{}", tail(log)))?;
@@ -151,10 +145,7 @@ fn setup(command: &Command) -> String {
 
 fn parse_record(text: &str) -> Option<Record> {
     let (pid, started) = text.trim().split_once(' ')?;
-    Some(Record {
-        pid: pid.parse().ok()?,
-        started: started.parse().ok()?,
-    })
+    Some(Record { pid: pid.parse().ok()?, started: started.parse().ok()? })
 }
 
 /// None for a process that is gone, or that has ended and was not waited for.
@@ -167,11 +158,7 @@ fn parse_start_time(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split_whitespace();
     let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        None
-    } else {
-        fields.nth(18)?.parse().ok()
-    }
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 /// The last lines of a log, and where the rest is.
@@ -179,14 +166,8 @@ fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
-    let last = lines
-        .get(lines.len().saturating_sub(SHOWN_LINES)..)
-        .unwrap_or_default();
-    format!(
-        "the last lines of {}:\n    {}",
-        log.display(),
-        last.join("\n    ")
-    )
+    let last = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+    format!("the last lines of {}:\n    {}", log.display(), last.join("\n    "))
 }
 
 /// A program of this workspace, where cargo put it: beside the running one, or one folder up from a
@@ -201,10 +182,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
     let folder = folder.parent().filter(|_| in_deps).unwrap_or(folder);
     let program = folder.join(name);
     if !program.exists() {
-        bail!(
-            "{} has not been built: `cargo build --workspace --bins`",
-            program.display()
-        );
+        bail!("{} has not been built: `cargo build --workspace --bins`", program.display());
     }
     Ok(program)
 }
@@ -240,18 +218,12 @@ mod tests {
         let cluster = cluster_in(folder.path());
         let mut command = Command::new("sh");
         command.args(["-c", "read line < /dev/ptmx"]);
-        ensure(&cluster, "waiter", &command, || async { true })
-            .await
-            .unwrap();
+        ensure(&cluster, "waiter", &command, || async { true }).await.unwrap();
         let first = running(&cluster, "waiter").unwrap();
-        ensure(&cluster, "waiter", &command, || async { true })
-            .await
-            .unwrap();
+        ensure(&cluster, "waiter", &command, || async { true }).await.unwrap();
         assert_eq!(running(&cluster, "waiter").unwrap(), first);
         command.env("CHANGED", "yes");
-        ensure(&cluster, "waiter", &command, || async { true })
-            .await
-            .unwrap();
+        ensure(&cluster, "waiter", &command, || async { true }).await.unwrap();
         assert_ne!(running(&cluster, "waiter").unwrap(), first);
         stop(&cluster, "waiter").await.unwrap();
         assert_eq!(running(&cluster, "waiter").unwrap(), None);
@@ -263,9 +235,7 @@ mod tests {
         let cluster = cluster_in(folder.path());
         let mut command = Command::new("sh");
         command.args(["-c", "echo the port is taken; exit 3"]);
-        let error = ensure(&cluster, "doomed", &command, || async { false })
-            .await
-            .unwrap_err();
+        let error = ensure(&cluster, "doomed", &command, || async { false }).await.unwrap_err();
         let error = format!("{error:#}");
         for part in ["doomed", "the port is taken", "doomed.log"] {
             assert!(error.contains(part), "{part} in {error}");
@@ -275,9 +245,6 @@ mod tests {
     #[test]
     fn a_program_that_was_not_built_is_named() {
         let error = built("no-such-program").unwrap_err().to_string();
-        assert!(
-            error.contains("no-such-program") && error.contains("cargo build"),
-            "{error}"
-        );
+        assert!(error.contains("no-such-program") && error.contains("cargo build"), "{error}");
     }
 }

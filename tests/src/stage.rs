@@ -73,15 +73,11 @@ impl Stage {
     pub async fn set() -> Result<Option<Self>> {
         let cluster = Cluster::running()?;
         if !cluster.runs_pods() {
-            eprintln!(
-                "left out, because this cluster runs no pods ({})",
-                cluster.mode
-            );
+            eprintln!("left out, because this cluster runs no pods ({})", cluster.mode);
             return Ok(None);
         }
-        let parts = PARTS
-            .get_or_init(|| async { bring_up(&cluster).await.map_err(Arc::new) })
-            .await;
+        let parts =
+            PARTS.get_or_init(|| async { bring_up(&cluster).await.map_err(Arc::new) }).await;
         let (keycloak, new_api) = parts.clone().map_err(|error| anyhow!("{error:#}"))?;
         let kube = cluster.api().await?;
         let address = format!("{}:{}", cluster.node_address, install::SPAWNER_NODE_PORT);
@@ -111,11 +107,7 @@ impl Stage {
     /// Keycloak refuses.
     pub async fn sign_in_without_key(&self, person: Person) -> Result<SignedIn> {
         let tokens = self.keycloak.sign_in(&person).await?;
-        Ok(SignedIn {
-            pod: object::pod(&person.id),
-            person,
-            tokens,
-        })
+        Ok(SignedIn { pod: object::pod(&person.id), person, tokens })
     }
 
     /// Has the user's pod started by the spawner, unless it runs, and waits until it is Ready.
@@ -126,11 +118,7 @@ impl Stage {
         let call = self.spawner.post(SERVER).bearer(&user.tokens.access);
         let answer = call.send().await?;
         if !answer.status.is_success() {
-            bail!(
-                "the spawner does not start {}: {}",
-                user.pod,
-                answer.text().await?
-            );
+            bail!("the spawner does not start {}: {}", user.pod, answer.text().await?);
         }
         self.pods.ready(&user.pod).await
     }
@@ -149,17 +137,8 @@ impl Admission {
     /// That of a whole stage.
     #[must_use]
     pub fn of(stage: &Stage) -> Self {
-        let Stage {
-            cluster,
-            kube,
-            pods,
-            ..
-        } = stage.clone();
-        Self {
-            cluster,
-            kube,
-            pods,
-        }
+        let Stage { cluster, kube, pods, .. } = stage.clone();
+        Self { cluster, kube, pods }
     }
 
     /// Sets it, or finds it set: by the chart where pods run, else by a webhook on this host.
@@ -167,18 +146,8 @@ impl Admission {
     /// # Errors
     /// No cluster is running, or a part cannot be brought up.
     pub async fn set() -> Result<Self> {
-        if let Some(Stage {
-            cluster,
-            kube,
-            pods,
-            ..
-        }) = Stage::set().await?
-        {
-            return Ok(Self {
-                cluster,
-                kube,
-                pods,
-            });
+        if let Some(Stage { cluster, kube, pods, .. }) = Stage::set().await? {
+            return Ok(Self { cluster, kube, pods });
         }
         let cluster = Cluster::running()?;
         let kube = cluster.api().await?;
@@ -187,11 +156,7 @@ impl Admission {
             admission::bring_up(&cluster, &kube).await.map_err(Arc::new)
         });
         local.await.clone().map_err(|error| anyhow!("{error:#}"))?;
-        Ok(Self {
-            pods: Pods::of(kube.clone(), install::TENANT),
-            cluster,
-            kube,
-        })
+        Ok(Self { pods: Pods::of(kube.clone(), install::TENANT), cluster, kube })
     }
 
     /// The webhook, reached as the API server reaches it.
@@ -209,10 +174,7 @@ impl Admission {
     pub async fn restarts(&self) -> Result<i32> {
         let pods: Api<Pod> = Api::namespaced(self.kube.clone(), install::SYSTEM);
         let pods = pods.list(&install::of_release()).await?;
-        Ok(pods
-            .iter()
-            .flat_map(|pod| restarts(pod).into_values())
-            .sum())
+        Ok(pods.iter().flat_map(|pod| restarts(pod).into_values()).sum())
     }
 
     /// The tenant's pods as `somebody` else, who may create pods but for no user.
@@ -231,17 +193,10 @@ impl Admission {
 async fn webhook_of(client: &Client) -> Result<Door> {
     let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let ours = configurations.list(&install::of_release()).await?;
-    let webhook = ours
-        .items
-        .into_iter()
-        .flat_map(|found| found.webhooks.unwrap_or_default())
-        .next();
-    let config = webhook
-        .context("the API server knows no webhook of ours")?
-        .client_config;
-    let ca = config
-        .ca_bundle
-        .context("the webhook's configuration has no CA")?;
+    let webhook =
+        ours.items.into_iter().flat_map(|found| found.webhooks.unwrap_or_default()).next();
+    let config = webhook.context("the API server knows no webhook of ours")?.client_config;
+    let ca = config.ca_bundle.context("the webhook's configuration has no CA")?;
     let Some(service) = config.service else {
         return admission::local_webhook().over_tls("localhost", &ca.0);
     };

@@ -20,18 +20,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("certs-dev", &[]),
     // Its Kubernetes certificates are made by the same hand.
     ("cluster-dev", &["contract", "certs-dev"]),
-    (
-        "tests",
-        &[
-            "contract",
-            "edge",
-            "certs-dev",
-            "webhook",
-            "sidecar",
-            "spawner",
-            "runtime",
-        ],
-    ),
+    ("tests", &["contract", "edge", "certs-dev", "webhook", "sidecar", "spawner", "runtime"]),
 ];
 
 /// What `cargo metadata` says of the workspace.
@@ -55,15 +44,8 @@ struct Dependency {
 
 fn cargo(arguments: &[&str]) -> Result<Vec<u8>> {
     let mut cargo = Command::new(env!("CARGO"));
-    let output = cargo
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = cargo.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
 }
 
@@ -75,41 +57,23 @@ fn workspace() -> Result<Vec<Package>> {
 /// Every crate that ends up in `package` as it is built for an image, however far away.
 fn linked_into(package: &str) -> Result<BTreeSet<String>> {
     let target = format!("--target={}-unknown-linux-musl", std::env::consts::ARCH);
-    let shape = [
-        "--edges=normal",
-        "--prefix=none",
-        "--format={p}",
-        "--locked",
-    ];
+    let shape = ["--edges=normal", "--prefix=none", "--format={p}", "--locked"];
     let said = cargo(&[&["tree", "--package", package, target.as_str()][..], &shape].concat())?;
     let lines = String::from_utf8(said)?;
-    Ok(lines
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect())
+    Ok(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 #[test]
 fn our_crates_use_each_other_one_way() -> Result<()> {
     let rules: BTreeMap<_, _> = MAY_USE.into_iter().collect();
     let packages = workspace()?;
-    let ours: BTreeSet<_> = packages
-        .iter()
-        .map(|package| package.name.clone())
-        .collect();
+    let ours: BTreeSet<_> = packages.iter().map(|package| package.name.clone()).collect();
     for Package { name, dependencies } in packages {
         let may_use = rules.get(name.as_str());
         let may_use = may_use.with_context(|| format!("say in MAY_USE what {name} may use"))?;
-        let built = dependencies
-            .into_iter()
-            .filter(|used| used.kind.as_deref() != Some("dev"));
+        let built = dependencies.into_iter().filter(|used| used.kind.as_deref() != Some("dev"));
         for used in built.filter(|used| ours.contains(&used.name)) {
-            assert!(
-                may_use.contains(&used.name.as_str()),
-                "{name} must not use {}",
-                used.name
-            );
+            assert!(may_use.contains(&used.name.as_str()), "{name} must not use {}", used.name);
         }
     }
     Ok(())
@@ -123,10 +87,7 @@ fn what_runs_once_per_user_links_no_kubernetes_client() -> Result<()> {
             assert!(!linked.contains(heavy), "{package} links {heavy}");
         }
     }
-    assert!(
-        linked_into("spawner")?.contains("kube-client"),
-        "this test would see it"
-    );
+    assert!(linked_into("spawner")?.contains("kube-client"), "this test would see it");
     Ok(())
 }
 

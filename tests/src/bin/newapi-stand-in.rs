@@ -27,12 +27,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let Args {
-        listen,
-        keys,
-        pace,
-        relay_to,
-    } = Args::parse();
+    let Args { listen, keys, pace, relay_to } = Args::parse();
     let router = match &relay_to {
         Some(base_url) => relay(base_url)?,
         None => StandIn::new(keys.into_iter().collect(), pace).router(),

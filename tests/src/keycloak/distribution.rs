@@ -30,11 +30,8 @@ pub(crate) async fn installed() -> Result<PathBuf> {
     if !home.exists() {
         fs::create_dir_all(&cache)?;
         let fetching = fetch(&cache, &home);
-        patience::during(
-            &format!("Keycloak {VERSION} is fetched by Maven (180 MB)"),
-            fetching,
-        )
-        .await?;
+        patience::during(&format!("Keycloak {VERSION} is fetched by Maven (180 MB)"), fetching)
+            .await?;
     }
     // Written last, so that an interrupted run is done again.
     let prepared = home.join("prepared");
@@ -53,9 +50,7 @@ async fn fetch(cache: &Path, home: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(cache)?;
     let mut maven = Command::new("mvn");
     maven.args(["--batch-mode", "--quiet", "dependency:unpack"]);
-    maven.arg(format!(
-        "-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
-    ));
+    maven.arg(format!("-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"));
     maven.arg(format!("-DoutputDirectory={}", work.path().display()));
     run(maven.current_dir(work.path())).await?;
     fs::rename(work.path().join(format!("keycloak-{VERSION}")), home)?;
@@ -73,9 +68,7 @@ fn cache_folder() -> Result<PathBuf> {
 
 async fn java_is_new_enough() -> Result<()> {
     let asked = Command::new("java").arg("-version").output().await;
-    let said = asked
-        .with_context(|| format!("there is no Java; {WAY_OUT}"))?
-        .stderr;
+    let said = asked.with_context(|| format!("there is no Java; {WAY_OUT}"))?.stderr;
     let said = String::from_utf8_lossy(&said);
     match java_version(&said) {
         Some(version) if version >= OLDEST_JAVA => Ok(()),
@@ -89,30 +82,16 @@ async fn java_is_new_enough() -> Result<()> {
 fn java_version(said: &str) -> Option<u32> {
     // Not always on the first line: the JVM announces options from the environment before it.
     let (_, version) = said.split_once(" version \"")?;
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 async fn run(command: &mut Command) -> Result<()> {
-    let name = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
-    let ended = command
-        .output()
-        .await
-        .with_context(|| format!("cannot start {name}; {WAY_OUT}"))?;
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let ended =
+        command.output().await.with_context(|| format!("cannot start {name}; {WAY_OUT}"))?;
     if !ended.status.success() {
         let output = [ended.stdout, ended.stderr].concat();
-        bail!(
-            "{name} failed ({})\n{}",
-            ended.status,
-            String::from_utf8_lossy(&output).trim()
-        );
+        bail!("{name} failed ({})\n{}", ended.status, String::from_utf8_lossy(&output).trim());
     }
     Ok(())
 }
@@ -124,16 +103,10 @@ mod tests {
     #[test]
     fn javas_version_is_read_in_every_form() {
         for (said, version) in [
-            (
-                "openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime",
-                Some(17),
-            ),
+            ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime", Some(17)),
             ("openjdk version \"25\" 2025-09-16", Some(25)),
             ("java version \"1.8.0_392\"", Some(1)),
-            (
-                "Picked up JAVA_TOOL_OPTIONS: \"-Xmx1g\"\nopenjdk version \"21.0.1\"",
-                Some(21),
-            ),
+            ("Picked up JAVA_TOOL_OPTIONS: \"-Xmx1g\"\nopenjdk version \"21.0.1\"", Some(21)),
             ("Error: no JVM", None),
         ] {
             assert_eq!(java_version(said), version, "{said}");

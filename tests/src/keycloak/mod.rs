@@ -56,10 +56,7 @@ impl Keycloak {
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
         let authority = format!("{}:{PORT}", cluster.host_address);
-        Self {
-            door: Door::at("Keycloak", &authority),
-            base_url: format!("http://{authority}"),
-        }
+        Self { door: Door::at("Keycloak", &authority), base_url: format!("http://{authority}") }
     }
 
     /// Makes sure that it runs, with the realm of today.
@@ -77,24 +74,15 @@ impl Keycloak {
         }
         let command = self.command(&home, &cluster.host_address);
         process::ensure(cluster, PROCESS, &command, || async {
-            let call = self
-                .door
-                .get("/realms/acme/.well-known/openid-configuration");
-            call.send()
-                .await
-                .is_ok_and(|answer| answer.status == StatusCode::OK)
+            let call = self.door.get("/realms/acme/.well-known/openid-configuration");
+            call.send().await.is_ok_and(|answer| answer.status == StatusCode::OK)
         })
         .await
     }
 
     fn command(&self, home: &Path, address: &str) -> Command {
         let mut command = Command::new(home.join("bin/kc.sh"));
-        command.args([
-            "start",
-            "--optimized",
-            "--import-realm",
-            "--http-enabled=true",
-        ]);
+        command.args(["start", "--optimized", "--import-realm", "--http-enabled=true"]);
         command.arg(format!("--http-host={address}"));
         command.arg(format!("--http-port={PORT}"));
         command.arg(format!("--hostname={}", self.base_url));
@@ -149,9 +137,6 @@ impl Keycloak {
         }
         let answer = self.door.post(TOKEN_PATH).form(&form).send().await?;
         let grant: Grant = answer.expect(StatusCode::OK).await?.json().await?;
-        Ok(Tokens {
-            access: Token::new(grant.access_token),
-            id: Token::new(grant.id_token),
-        })
+        Ok(Tokens { access: Token::new(grant.access_token), id: Token::new(grant.id_token) })
     }
 }

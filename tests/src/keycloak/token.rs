@@ -35,10 +35,7 @@ impl Token {
     pub fn claim(&self, name: &str) -> Result<Value> {
         let payload = self.0.split('.').nth(1).context("not a JWT")?;
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
-        claims
-            .get(name)
-            .cloned()
-            .with_context(|| format!("no claim {name}"))
+        claims.get(name).cloned().with_context(|| format!("no claim {name}"))
     }
 
     /// Waits until every verifier must say that this token has ended: a wait for its own `exp` by
@@ -47,10 +44,7 @@ impl Token {
     /// # Errors
     /// The token has no `exp`.
     pub async fn ended(&self) -> Result<()> {
-        let exp = self
-            .claim("exp")?
-            .as_i64()
-            .context("exp is no whole number")?;
+        let exp = self.claim("exp")?.as_i64().context("exp is no whole number")?;
         let end = Timestamp::from_second(exp)? + LEEWAY;
         let left = Timestamp::now().until(end)?.total(jiff::Unit::Second)?;
         tokio::time::sleep(Duration::from_secs_f64(left.max(0.0))).await;

@@ -88,9 +88,7 @@ impl NewApi {
     /// What a user's Secret gets as `api-key`.
     #[must_use]
     pub fn key_of(&self, person: &Person) -> String {
-        self.yours
-            .as_ref()
-            .map_or_else(|| person.newapi_key(), |yours| yours.key.clone())
+        self.yours.as_ref().map_or_else(|| person.newapi_key(), |yours| yours.key.clone())
     }
 
     /// Your NewAPI's address, if it is yours.
@@ -121,14 +119,7 @@ impl NewApi {
     }
 
     async fn recorded(&self) -> Result<Vec<Recorded>> {
-        self.door
-            .get("/recorded")
-            .send()
-            .await?
-            .expect(StatusCode::OK)
-            .await?
-            .json()
-            .await
+        self.door.get("/recorded").send().await?.expect(StatusCode::OK).await?.json().await
     }
 
     /// Lets the answer to a held question go on ([`crate::chat::held_question`]).
@@ -136,26 +127,16 @@ impl NewApi {
     /// # Errors
     /// No answer, or it is your NewAPI, which holds nothing back for us.
     pub async fn go_on(&self, hold: &str) -> Result<()> {
-        ensure!(
-            self.yours.is_none(),
-            "your NewAPI cannot hold an answer back"
-        );
+        ensure!(self.yours.is_none(), "your NewAPI cannot hold an answer back");
         let call = self.door.post(&format!("/go-on/{hold}"));
-        call.send()
-            .await?
-            .expect(StatusCode::NO_CONTENT)
-            .await
-            .map(drop)
+        call.send().await?.expect(StatusCode::NO_CONTENT).await.map(drop)
     }
 }
 
 impl Yours {
     fn from_environment() -> Result<Option<Self>> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        match (
-            set(contract::env::NEWAPI_BASE_URL),
-            set(contract::env::NEWAPI_KEY),
-        ) {
+        match (set(contract::env::NEWAPI_BASE_URL), set(contract::env::NEWAPI_KEY)) {
             (Some(base_url), Some(key)) => Ok(Some(Self { base_url, key })),
             (None, None) => Ok(None),
             _ => bail!(

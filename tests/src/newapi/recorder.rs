@@ -40,35 +40,23 @@ struct Memory(Arc<Mutex<VecDeque<Recorded>>>);
 pub(super) fn recording(api: Router) -> Router {
     let memory = Memory::default();
     let api = api.layer(middleware::from_fn_with_state(memory.clone(), record));
-    Router::new()
-        .route("/recorded", get(recorded))
-        .with_state(memory)
-        .fallback_service(api)
+    Router::new().route("/recorded", get(recorded)).with_state(memory).fallback_service(api)
 }
 
 /// The key that a request brings.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 async fn record(State(memory): State<Memory>, request: Request, next: Next) -> Response {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let others = request
-        .headers()
-        .iter()
-        .filter(|(name, _)| *name != header::AUTHORIZATION);
+    let others = request.headers().iter().filter(|(name, _)| *name != header::AUTHORIZATION);
     let mut seen = Recorded {
         number: 1,
         method: request.method().to_string(),
         path: request.uri().to_string(),
         key: bearer(request.headers()).map(str::to_owned),
-        headers: others
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        headers: others.map(|(name, value)| (name.to_string(), text(value))).collect(),
     };
     {
         let mut all = memory.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -30,32 +30,20 @@ struct Relay {
 /// `base_url` is no http or https URL.
 pub fn router(base_url: &str) -> Result<Router> {
     let base = contract::newapi::base(base_url).to_owned();
-    let uri: Uri = base
-        .parse()
-        .with_context(|| format!("{base:?} is no URL"))?;
+    let uri: Uri = base.parse().with_context(|| format!("{base:?} is no URL"))?;
     let scheme = uri.scheme_str();
-    ensure!(
-        matches!(scheme, Some("http" | "https")),
-        "{base:?} is no http or https URL"
-    );
+    ensure!(matches!(scheme, Some("http" | "https")), "{base:?} is no http or https URL");
     let connector = HttpsConnectorBuilder::new()
         .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
         .https_or_http()
         .enable_http1()
         .build();
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    Ok(recording(
-        Router::new()
-            .fallback(forward)
-            .with_state(Relay { client, base }),
-    ))
+    Ok(recording(Router::new().fallback(forward).with_state(Relay { client, base })))
 }
 
 async fn forward(State(relay): State<Relay>, mut request: Request) -> Response {
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", PathAndQuery::as_str);
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     match format!("{}{path}", relay.base).parse() {
         Ok(uri) => *request.uri_mut() = uri,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
@@ -98,29 +86,15 @@ mod tests {
         let question = chat::held_question("m", "hi", "h");
         let mut words = chat::ask(&relay, &key, &question).await.unwrap();
         assert_eq!(words.next().await.unwrap().as_deref(), Some("Hello "));
-        Door::at("NewAPI", &new_api)
-            .post("/go-on/h")
-            .send()
-            .await
-            .unwrap();
+        Door::at("NewAPI", &new_api).post("/go-on/h").send().await.unwrap();
         assert_eq!(words.rest().await.unwrap().0, "alice, m here. You said: hi");
-        let seen = relay
-            .get("/recorded")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let seen = relay.get("/recorded").send().await.unwrap().text().await.unwrap();
         assert!(seen.contains(&alice.newapi_key()), "{seen}");
     }
 
     #[tokio::test]
     async fn a_newapi_that_does_not_answer_is_named() {
-        let relay = Door::at(
-            "relay",
-            &listening(router("http://127.0.0.1:1").unwrap()).await,
-        );
+        let relay = Door::at("relay", &listening(router("http://127.0.0.1:1").unwrap()).await);
         let answer = relay.get("/v1/models").send().await.unwrap();
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
         assert!(answer.text().await.unwrap().contains("127.0.0.1:1"));

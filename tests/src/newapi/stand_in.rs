@@ -50,11 +50,7 @@ impl StandIn {
     /// One that knows these keys and takes `pace` between two words.
     #[must_use]
     pub fn new(keys: Keys, pace: Duration) -> Self {
-        Self(Arc::new(Inner {
-            keys,
-            pace,
-            holds: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { keys, pace, holds: Mutex::default() }))
     }
 
     /// All its paths.
@@ -76,10 +72,7 @@ impl StandIn {
     fn key_owner(&self, headers: &HeaderMap) -> Result<&str, Response> {
         let owner = bearer(headers).and_then(|key| self.0.keys.get(key));
         owner.map(String::as_str).ok_or_else(|| {
-            refusal(
-                StatusCode::UNAUTHORIZED,
-                "Invalid token (request id: stand-in)",
-            )
+            refusal(StatusCode::UNAUTHORIZED, "Invalid token (request id: stand-in)")
         })
     }
 
@@ -133,17 +126,10 @@ async fn chat(State(it): State<StandIn>, headers: HeaderMap, body: Bytes) -> Res
         Ok(question) => question,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let asked = question
-        .messages
-        .last()
-        .and_then(|message| message.get("content"));
+    let asked = question.messages.last().and_then(|message| message.get("content"));
     let asked = asked.and_then(Value::as_str).unwrap_or_default();
     let reply = format!("Hello {owner}, {} here. You said: {asked}", question.model);
-    if question.stream {
-        streamed(it, &question, &reply)
-    } else {
-        whole(&question.model, &reply)
-    }
+    if question.stream { streamed(it, &question, &reply) } else { whole(&question.model, &reply) }
 }
 
 fn whole(model: &str, reply: &str) -> Response {
@@ -164,9 +150,8 @@ fn streamed(it: StandIn, question: &Question, reply: &str) -> Response {
         format!("data: {chunk}\n\n")
     };
     let words = reply.split_inclusive(' ');
-    let mut events: Vec<_> = words
-        .map(|word| chunk(json!({"content": word}), Value::Null))
-        .collect();
+    let mut events: Vec<_> =
+        words.map(|word| chunk(json!({"content": word}), Value::Null)).collect();
     events.push(chunk(json!({}), json!("stop")));
     events.push("data: [DONE]\n\n".to_owned());
     let hold = question.metadata.hold.clone();
@@ -181,16 +166,9 @@ fn streamed(it: StandIn, question: &Question, reply: &str) -> Response {
             Ok::<_, std::convert::Infallible>(event)
         }
     });
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (
-        headers,
-        [("x-accel-buffering", "no")],
-        Body::from_stream(paced),
-    )
-        .into_response()
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, [("x-accel-buffering", "no")], Body::from_stream(paced)).into_response()
 }
 
 /// Under `/v1` an error; elsewhere NewAPI's own page, with 200.
@@ -251,18 +229,10 @@ mod tests {
     async fn a_chat_in_one_piece_is_openai_shaped() {
         let (door, _, key) = stand_in().await;
         let question = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
-        let answer = door
-            .post(chat::COMPLETIONS)
-            .bearer(&key)
-            .json(&question)
-            .send()
-            .await
-            .unwrap();
+        let answer =
+            door.post(chat::COMPLETIONS).bearer(&key).json(&question).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
-        assert_eq!(
-            answer["choices"][0]["message"]["content"],
-            "Hello alice, m here. You said: hi"
-        );
+        assert_eq!(answer["choices"][0]["message"]["content"], "Hello alice, m here. You said: hi");
     }
 
     #[tokio::test]
@@ -278,12 +248,7 @@ mod tests {
             let body: Value = answer.json().await.unwrap();
             assert_eq!(body["error"]["type"], "new_api_error", "{path}");
         }
-        let page = door
-            .post("/chat/completions")
-            .bearer(&key)
-            .send()
-            .await
-            .unwrap();
+        let page = door.post("/chat/completions").bearer(&key).send().await.unwrap();
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text().await.unwrap().starts_with("<!doctype html>"));
     }
@@ -293,24 +258,11 @@ mod tests {
         let (door, alice, key) = stand_in().await;
         let call = door.get("/v1/models?page=2").bearer(&key);
         call.header(header::FROM, "someone").send().await.unwrap();
-        let seen: Vec<Recorded> = door
-            .get("/recorded")
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let seen: Vec<Recorded> = door.get("/recorded").send().await.unwrap().json().await.unwrap();
         assert_eq!(seen.len(), 1);
-        assert_eq!(
-            (seen[0].method.as_str(), seen[0].path.as_str()),
-            ("GET", "/v1/models?page=2")
-        );
+        assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("GET", "/v1/models?page=2"));
         assert_eq!(seen[0].key, Some(alice.newapi_key()));
-        assert_eq!(
-            seen[0].headers.get("from").map(String::as_str),
-            Some("someone")
-        );
+        assert_eq!(seen[0].headers.get("from").map(String::as_str), Some("someone"));
         assert!(!seen[0].headers.contains_key("authorization"));
     }
 }

@@ -37,44 +37,25 @@ pub(super) async fn others_pods_are_denied(
 ) -> Result<()> {
     let others = admission.pods_as(SOMEBODY).await?;
     teller
-        .step(
-            "a pod with alice's label by somebody else is denied",
-            async {
-                let denial = others
-                    .denial_of(&labeled("intruder", user.id.as_str())?)
-                    .await?;
-                ensure!(
-                    denial.contains("'use'"),
-                    "expected the missing verb in words, saw: {denial}"
-                );
-                Ok(
-                    Told::line(format!("{SOMEBODY}'s pod with alice's label: denied"))
-                        .with([denial]),
-                )
-            },
-        )
+        .step("a pod with alice's label by somebody else is denied", async {
+            let denial = others.denial_of(&labeled("intruder", user.id.as_str())?).await?;
+            ensure!(denial.contains("'use'"), "expected the missing verb in words, saw: {denial}");
+            Ok(Told::line(format!("{SOMEBODY}'s pod with alice's label: denied")).with([denial]))
+        })
         .await?;
     teller
-        .step(
-            "a pod that refers to alice's Secret without her label is denied",
-            async {
-                let mut pod = plain("reader")?;
-                let secret = secret::newapi_key(&user.id);
-                let volume = json!({"name": "loot", "secret": {"secretName": secret}});
-                if let Some(spec) = &mut pod.spec {
-                    spec.volumes
-                        .get_or_insert_default()
-                        .push(serde_json::from_value(volume)?);
-                }
-                let denial = others.denial_of(&pod).await?;
-                ensure!(
-                    denial.contains(&secret),
-                    "expected the Secret's name, saw: {denial}"
-                );
-                let line = format!("{SOMEBODY}'s pod that mounts alice's Secret: denied");
-                Ok(Told::line(line).with([denial]))
-            },
-        )
+        .step("a pod that refers to alice's Secret without her label is denied", async {
+            let mut pod = plain("reader")?;
+            let secret = secret::newapi_key(&user.id);
+            let volume = json!({"name": "loot", "secret": {"secretName": secret}});
+            if let Some(spec) = &mut pod.spec {
+                spec.volumes.get_or_insert_default().push(serde_json::from_value(volume)?);
+            }
+            let denial = others.denial_of(&pod).await?;
+            ensure!(denial.contains(&secret), "expected the Secret's name, saw: {denial}");
+            let line = format!("{SOMEBODY}'s pod that mounts alice's Secret: denied");
+            Ok(Told::line(line).with([denial]))
+        })
         .await
 }
 
@@ -88,18 +69,11 @@ pub(super) async fn unlabeled_pods_are_untouched(
             let sent = plain("bystander")?;
             let seen = others.try_out(&sent).await?;
             let found = injected(&seen);
-            ensure!(
-                found == Injected::default(),
-                "expected nothing injected, saw {found:?}"
-            );
+            ensure!(found == Injected::default(), "expected nothing injected, saw {found:?}");
             let names = |pod: &k8s_openapi::api::core::v1::Pod| {
                 let spec = pod.spec.clone().unwrap_or_default();
                 let containers = spec.containers.into_iter().map(|c| (c.name, c.env, c.args));
-                (
-                    containers.collect::<Vec<_>>(),
-                    spec.init_containers,
-                    spec.volumes,
-                )
+                (containers.collect::<Vec<_>>(), spec.init_containers, spec.volumes)
             };
             ensure!(
                 names(&seen) == names(&sent),
@@ -107,9 +81,7 @@ pub(super) async fn unlabeled_pods_are_untouched(
                 names(&sent),
                 names(&seen)
             );
-            Ok(Told::line(format!(
-                "{SOMEBODY}'s pod without the label: let in, untouched"
-            )))
+            Ok(Told::line(format!("{SOMEBODY}'s pod without the label: let in, untouched")))
         })
         .await
 }

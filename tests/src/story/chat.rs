@@ -25,7 +25,8 @@ pub(super) async fn is_streamed(teller: &Teller, stage: &Stage, user: &SignedIn)
             let key = stage.new_api.key_of(&user.person);
             let seen = stage.new_api.chats_since(before, &key).await?;
             ensure!(seen.len() == 1, "expected one chat with alice's key at NewAPI, saw {seen:?}");
-            let line = "a chat is answered: spawner -> sidecar -> runtime -> NewAPI, and streamed back";
+            let line =
+                "a chat is answered: spawner -> sidecar -> runtime -> NewAPI, and streamed back";
             Ok(Told::line(line).with([answer, format!("NewAPI saw alice's key {}", mask(&key))]))
         })
         .await
@@ -42,9 +43,7 @@ async fn held(stage: &Stage, user: &SignedIn) -> Result<String> {
     stage.new_api.go_on(&hold).await?;
     let (rest, pieces) = words.rest().await?;
     let first = first.unwrap_or_default();
-    Ok(format!(
-        "\"{first}\" while NewAPI held the rest back, then \"{rest}\" in {pieces} pieces"
-    ))
+    Ok(format!("\"{first}\" while NewAPI held the rest back, then \"{rest}\" in {pieces} pieces"))
 }
 
 async fn whole(stage: &Stage, user: &SignedIn) -> Result<String> {
@@ -54,7 +53,5 @@ async fn whole(stage: &Stage, user: &SignedIn) -> Result<String> {
     let (text, pieces) = words.rest().await?;
     ensure!(pieces > 1, "expected a stream, saw everything in one piece");
     let yours = stage.new_api.yours().unwrap_or_default();
-    Ok(format!(
-        "your NewAPI at {yours}, model {model}: {text:?} in {pieces} pieces"
-    ))
+    Ok(format!("your NewAPI at {yours}, model {model}: {text:?} in {pieces} pieces"))
 }

@@ -21,11 +21,7 @@ pub(super) async fn how_to_log_in(teller: &Teller, stage: &Stage, user: &SignedI
             let said = String::from_utf8_lossy(&ran.stdout);
             let failed = String::from_utf8_lossy(&ran.stderr);
             ensure!(ran.status.success(), "{}: {}", ran.status, failed.trim());
-            ensure!(
-                said.contains("data: "),
-                "expected a stream, saw: {}",
-                said.trim()
-            );
+            ensure!(said.contains("data: "), "expected a stream, saw: {}", said.trim());
             Ok(Told::line("the commands below were run: they work"))
         })
         .await?;
@@ -36,9 +32,7 @@ pub(super) async fn how_to_log_in(teller: &Teller, stage: &Stage, user: &SignedI
         install::SPAWNER_NODE_PORT
     ));
     teller.say("Log in and chat:\n");
-    commands
-        .lines()
-        .for_each(|line| teller.say(&format!("  {line}")));
+    commands.lines().for_each(|line| teller.say(&format!("  {line}")));
     teller.say("\nStop everything: make down");
     teller.say(&format!("Told in {}.", teller.so_far()));
     Ok(())
@@ -48,11 +42,7 @@ fn commands(stage: &Stage, person: &Person, model: &str) -> String {
     let (name, password) = (&person.name, person.password());
     let token_url = stage.keycloak.token_url();
     let node = &stage.cluster.node_address;
-    let chat_url = format!(
-        "http://{node}:{}{}",
-        install::SPAWNER_NODE_PORT,
-        chat::COMPLETIONS
-    );
+    let chat_url = format!("http://{node}:{}{}", install::SPAWNER_NODE_PORT, chat::COMPLETIONS);
     let question = chat::question(model, "hello");
     format!(
         "TOKEN=$(curl -sS {token_url} \\\n\

@@ -36,10 +36,7 @@ async fn whole(teller: &Teller, stage: &Stage) -> Result<()> {
     let alice = stage.sign_in("alice").await?;
     let bob = stage.sign_in("bob").await?;
     // Lives for a second: by the end of the story it has expired.
-    let short = stage
-        .keycloak
-        .sign_in_at(CLIENT_SHORT, &alice.person)
-        .await?;
+    let short = stage.keycloak.sign_in_at(CLIENT_SHORT, &alice.person).await?;
 
     pod::is_created_and_injected(teller, stage, &alice).await?;
     pod::becomes_ready(teller, stage, &alice).await?;

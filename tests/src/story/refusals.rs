@@ -21,31 +21,13 @@ pub(super) async fn bobs_token(
     let expected = "bob's token at alice's pod is answered with 403";
     let line = format!("bob's token (sub {}) at alice's pod: 403", bob.person.id);
     let token = Some(&bob.tokens.access);
-    refused(
-        teller,
-        stage,
-        alice,
-        token,
-        StatusCode::FORBIDDEN,
-        expected,
-        line,
-    )
-    .await
+    refused(teller, stage, alice, token, StatusCode::FORBIDDEN, expected, line).await
 }
 
 pub(super) async fn no_token(teller: &Teller, stage: &Stage, alice: &SignedIn) -> Result<()> {
     let expected = "no token at alice's pod is answered with 401";
     let line = "no token at alice's pod: 401".to_owned();
-    refused(
-        teller,
-        stage,
-        alice,
-        None,
-        StatusCode::UNAUTHORIZED,
-        expected,
-        line,
-    )
-    .await
+    refused(teller, stage, alice, None, StatusCode::UNAUTHORIZED, expected, line).await
 }
 
 pub(super) async fn expired_token(
@@ -56,21 +38,9 @@ pub(super) async fn expired_token(
 ) -> Result<()> {
     expired.ended().await?;
     let expected = "alice's own token, expired, is answered with 401";
-    let line = format!(
-        "alice's own token, expired (exp {}): 401",
-        expired.claim("exp")?
-    );
+    let line = format!("alice's own token, expired (exp {}): 401", expired.claim("exp")?);
     let token = Some(expired);
-    refused(
-        teller,
-        stage,
-        alice,
-        token,
-        StatusCode::UNAUTHORIZED,
-        expected,
-        line,
-    )
-    .await
+    refused(teller, stage, alice, token, StatusCode::UNAUTHORIZED, expected, line).await
 }
 
 async fn refused(

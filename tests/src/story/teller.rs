@@ -19,9 +19,7 @@ pub(super) struct Told {
 
 impl Teller {
     pub(super) fn begin() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 
     /// How long the story has taken so far.
@@ -61,10 +59,7 @@ impl Teller {
 
 impl Told {
     pub(super) fn line(line: impl Into<String>) -> Self {
-        Self {
-            line: line.into(),
-            details: Vec::new(),
-        }
+        Self { line: line.into(), details: Vec::new() }
     }
 
     pub(super) fn with(mut self, details: impl IntoIterator<Item = String>) -> Self {

@@ -104,24 +104,14 @@ impl Change {
         lay_over(&mut container, &self.container);
         let mut spec = json!({"automountServiceAccountToken": false, "containers": [container]});
         let mut metadata = json!({"annotations": self.annotations});
-        let name = if self.generate_name {
-            "generateName"
-        } else {
-            "name"
-        };
+        let name = if self.generate_name { "generateName" } else { "name" };
         lay_over(&mut metadata, &json!({name: "p"}));
         if let Some(user) = &self.user {
             lay_over(&mut metadata, &json!({"labels": {label::USER: user}}));
-            lay_over(
-                &mut spec,
-                &json!({"initContainers": [setting.sidecar(user)]}),
-            );
+            lay_over(&mut spec, &json!({"initContainers": [setting.sidecar(user)]}));
         }
         if let Some(init) = &self.init {
-            let init: Vec<_> = init
-                .iter()
-                .map(|container| self.init(setting, container))
-                .collect();
+            let init: Vec<_> = init.iter().map(|container| self.init(setting, container)).collect();
             lay_over(&mut spec, &json!({"initContainers": init}));
         }
         lay_over(&mut spec, &self.spec);
@@ -147,9 +137,6 @@ pub(crate) fn with_body(
     kind: &str,
     body: String,
 ) -> Result<Request<Vec<u8>>> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::CONTENT_TYPE, kind);
+    let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind);
     Ok(request.body(body.into_bytes())?)
 }

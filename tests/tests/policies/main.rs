@@ -17,9 +17,7 @@ use setting::Setting;
 async fn chapter(title: &str) -> Result<()> {
     let setting = Setting::made().await?;
     let cases: BTreeMap<String, Vec<Case>> = serde_norway::from_str(include_str!("cases.yaml"))?;
-    let cases = cases
-        .get(title)
-        .with_context(|| format!("cases.yaml has no {title:?}"))?;
+    let cases = cases.get(title).with_context(|| format!("cases.yaml has no {title:?}"))?;
     let mut surprises = Vec::new();
     for case in cases {
         if let Err(surprise) = case.try_out(&setting).await {

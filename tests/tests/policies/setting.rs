@@ -112,18 +112,11 @@ async fn make() -> Result<Setting> {
     lay_over(&mut values, &json!({"tenant": {"namespace": NAMESPACE}}));
     let objects = install::rendered(&cluster, NAMESPACE, &values).await?;
     let (u1, u2) = (U1.parse()?, U2.parse()?);
-    let repository = values
-        .pointer("/images/sidecar/repository")
-        .and_then(Value::as_str);
+    let repository = values.pointer("/images/sidecar/repository").and_then(Value::as_str);
     let words = vec![
         ("$LABEL", label::USER.to_owned()),
         ("$NS", NAMESPACE.to_owned()),
-        (
-            "$REPO",
-            repository
-                .context("no repository of the sidecar")?
-                .to_owned(),
-        ),
+        ("$REPO", repository.context("no repository of the sidecar")?.to_owned()),
         ("$SPAWNER", spawner_account(&objects)?),
         ("$K1", secret::newapi_key(&u1)),
         ("$K2", secret::newapi_key(&u2)),
@@ -147,13 +140,9 @@ async fn make() -> Result<Setting> {
 
 /// The name by which RBAC knows the spawner.
 fn spawner_account(objects: &[Value]) -> Result<String> {
-    let accounts = objects
-        .iter()
-        .filter(|object| object["kind"] == "ServiceAccount");
+    let accounts = objects.iter().filter(|object| object["kind"] == "ServiceAccount");
     let mut names = accounts.filter_map(|account| account.pointer("/metadata/name")?.as_str());
-    let name = names
-        .find(|name| name.ends_with("spawner"))
-        .context("no account of the spawner")?;
+    let name = names.find(|name| name.ends_with("spawner")).context("no account of the spawner")?;
     Ok(format!("system:serviceaccount:{}:{name}", install::SYSTEM))
 }
 
@@ -162,18 +151,11 @@ async fn apply_policies_and_roles(client: &Client, objects: Vec<Value>) -> Resul
     let mut operator = None;
     for object in objects {
         let all = client.clone();
-        let here = object
-            .pointer("/metadata/namespace")
-            .is_some_and(|at| at == NAMESPACE);
-        let kind = object
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let here = object.pointer("/metadata/namespace").is_some_and(|at| at == NAMESPACE);
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
         match kind {
             "ValidatingAdmissionPolicy" => {
-                apply(&Api::<ValidatingAdmissionPolicy>::all(all), object)
-                    .await
-                    .map(drop)?;
+                apply(&Api::<ValidatingAdmissionPolicy>::all(all), object).await.map(drop)?;
             }
             "ValidatingAdmissionPolicyBinding" => {
                 apply(&Api::<ValidatingAdmissionPolicyBinding>::all(all), object)
@@ -182,21 +164,13 @@ async fn apply_policies_and_roles(client: &Client, objects: Vec<Value>) -> Resul
             }
             "ClusterRole" => {
                 let role = apply(&Api::<ClusterRole>::all(all), object).await?;
-                operator = role
-                    .metadata
-                    .name
-                    .filter(|name| name.contains("operator"))
-                    .or(operator);
+                operator = role.metadata.name.filter(|name| name.contains("operator")).or(operator);
             }
             "Role" if here => {
-                apply(&Api::<Role>::namespaced(all, NAMESPACE), object)
-                    .await
-                    .map(drop)?;
+                apply(&Api::<Role>::namespaced(all, NAMESPACE), object).await.map(drop)?;
             }
             "RoleBinding" if here => {
-                apply(&Api::<RoleBinding>::namespaced(all, NAMESPACE), object)
-                    .await
-                    .map(drop)?;
+                apply(&Api::<RoleBinding>::namespaced(all, NAMESPACE), object).await.map(drop)?;
             }
             _ => {}
         }
@@ -205,41 +179,16 @@ async fn apply_policies_and_roles(client: &Client, objects: Vec<Value>) -> Resul
 }
 
 async fn introduce_people(client: &Client, operator: &str) -> Result<()> {
-    let pods = [
-        "pods",
-        "pods/status",
-        "pods/ephemeralcontainers",
-        "pods/binding",
-        "bindings",
-    ];
+    let pods = ["pods", "pods/status", "pods/ephemeralcontainers", "pods/binding", "bindings"];
     let on_pods = json!({"apiGroups": [""], "resources": pods, "verbs": ["*"]});
     let everybody = ["podder", "use-one", "debug-one", "operator", REPLICASETS];
-    grant(
-        client,
-        "podder",
-        "Role",
-        "podder",
-        &everybody,
-        Some(on_pods),
-    )
-    .await?;
-    for (name, verb) in [
-        ("use-one", label::USE_VERB),
-        ("debug-one", label::DEBUG_VERB),
-    ] {
+    grant(client, "podder", "Role", "podder", &everybody, Some(on_pods)).await?;
+    for (name, verb) in [("use-one", label::USE_VERB), ("debug-one", label::DEBUG_VERB)] {
         let rule = json!({"apiGroups": [label::USE_GROUP], "resources": [label::USE_RESOURCE],
             "resourceNames": [U1], "verbs": [verb]});
         grant(client, name, "Role", name, &[name], Some(rule)).await?;
     }
-    grant(
-        client,
-        "operator",
-        "ClusterRole",
-        operator,
-        &["operator"],
-        None,
-    )
-    .await
+    grant(client, "operator", "ClusterRole", operator, &["operator"], None).await
 }
 
 /// Gives `people` a role, and makes it if it has a rule.
@@ -260,12 +209,7 @@ async fn grant(
     let subjects: Vec<_> = people.iter().map(subject).collect();
     let binding = json!({"metadata": {"name": name}, "subjects": subjects,
         "roleRef": {"apiGroup": group, "kind": kind, "name": role}});
-    apply(
-        &Api::<RoleBinding>::namespaced(client.clone(), NAMESPACE),
-        binding,
-    )
-    .await
-    .map(drop)
+    apply(&Api::<RoleBinding>::namespaced(client.clone(), NAMESPACE), binding).await.map(drop)
 }
 
 /// Waits until each policy has denied something.
@@ -301,18 +245,10 @@ async fn make_two_pods(setting: &Setting, client: &Client) -> Result<()> {
         let mut spec = json!({"schedulerName": "nobody", "containers": containers});
         if let Some(user) = user {
             lay_over(&mut metadata, &json!({"labels": {label::USER: user}}));
-            lay_over(
-                &mut spec,
-                &json!({"initContainers": [setting.sidecar(user)]}),
-            );
+            lay_over(&mut spec, &json!({"initContainers": [setting.sidecar(user)]}));
         }
         let pod = json!({"metadata": metadata, "spec": spec}).to_string();
-        match pods
-            .create(
-                &PostParams::default(),
-                &serde_json::from_str(&setting.fill(&pod))?,
-            )
-            .await
+        match pods.create(&PostParams::default(), &serde_json::from_str(&setting.fill(&pod))?).await
         {
             Ok(_) => {}
             // Of an earlier run.
