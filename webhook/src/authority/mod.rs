@@ -7,6 +7,8 @@
 
 mod ca;
 mod cluster;
+#[cfg(test)]
+mod fake;
 mod keeper;
 mod pem;
 mod rotation;
