@@ -26,6 +26,8 @@ pub struct Metrics {
     bytes: Counter,
     /// Admissions that are being worked on.
     pub in_flight: Gauge,
+    config_good: Gauge,
+    config_loaded: Gauge,
     /// When the serving certificate and the CA end, as Unix time.
     pub certificate_expiry: Family<CertificateLabels, Gauge<i64, AtomicI64>>,
 }
@@ -74,9 +76,20 @@ impl Metrics {
             seconds: Histogram::new(SECONDS),
             bytes: Counter::default(),
             in_flight: Gauge::default(),
+            config_good: Gauge::default(),
+            config_loaded: Gauge::default(),
             certificate_expiry: Family::default(),
         };
-        let Self { admissions, refused, seconds, bytes, in_flight, certificate_expiry } = &metrics;
+        let Self {
+            admissions,
+            refused,
+            seconds,
+            bytes,
+            in_flight,
+            config_good,
+            config_loaded,
+            certificate_expiry,
+        } = &metrics;
         registry.register("admissions", "Answered admissions", admissions.clone());
         registry.register(
             "refused_requests",
@@ -91,6 +104,17 @@ impl Metrics {
         );
         registry.register_with_unit("request", "Size of admissions", Unit::Bytes, bytes.clone());
         registry.register("in_flight", "Admissions being answered", in_flight.clone());
+        registry.register(
+            "config_good",
+            "Whether the configuration file holds what is in use (1), or something wrong (0)",
+            config_good.clone(),
+        );
+        registry.register_with_unit(
+            "config_loaded_timestamp",
+            "When the configuration in use was loaded, as Unix time",
+            Unit::Seconds,
+            config_loaded.clone(),
+        );
         registry.register_with_unit(
             "certificate_expiry_timestamp",
             "End of the certificate, as Unix time",
@@ -102,6 +126,14 @@ impl Metrics {
             drop(admissions.get_or_create(&Labels { outcome: reason.outcome(), reason }));
         }
         metrics
+    }
+
+    /// The configuration file was read: it is in use now, or it is wrong and the last good one stays.
+    pub fn config_is(&self, good: bool) {
+        self.config_good.set(good.into());
+        if good {
+            self.config_loaded.set(crate::authority::now());
+        }
     }
 
     /// An answered admission.

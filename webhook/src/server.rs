@@ -131,14 +131,14 @@ fn log(answer: &Answer, elapsed: Duration) {
     let Answer { request, verdict, review: _ } = answer;
     tracing::info!(
         uid = request.uid,
-        namespace = request.namespace.as_deref().unwrap_or_default(),
-        name = request.name.as_deref().unwrap_or_default(),
-        dry_run = request.dry_run.unwrap_or_default(),
+        namespace = request.namespace,
+        name = request.name,
+        dry_run = request.dry_run,
         decision = verdict.reason.outcome().as_str(),
         reason = verdict.codes().join(","),
         operations = verdict.operations.len(),
         warnings = verdict.warnings.len(),
-        microseconds = elapsed.as_micros(),
+        seconds = elapsed.as_secs_f64(),
         "admission"
     );
 }

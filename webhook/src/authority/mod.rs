@@ -81,7 +81,7 @@ impl Authority {
 }
 
 /// Now. A clock before 1970 is taken for 1970.
-fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs().try_into().unwrap_or(UnixTime::MAX)
 }

@@ -9,7 +9,7 @@ use edge::program::Failure;
 
 use super::about;
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Watched},
     manifest::Manifest,
 };
 
@@ -22,11 +22,19 @@ pub(super) struct ConfigArgs {
 
 impl ConfigArgs {
     pub(super) fn load(&self) -> Result<Config, Failure> {
-        Config::load(&self.config).map_err(|error| match error {
+        Config::load(&self.config).map_err(|error| self.wrong(error))
+    }
+
+    pub(super) fn watch(&self) -> Result<Watched, Failure> {
+        Watched::load(&self.config).map_err(|error| self.wrong(error))
+    }
+
+    fn wrong(&self, error: ConfigError) -> Failure {
+        match error {
             // It names the path already.
             ConfigError::Read { .. } => Failure::config(error),
             _ => Failure::Config(about(&self.config, &error)),
-        })
+        }
     }
 }
 

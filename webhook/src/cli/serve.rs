@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use arc_swap::ArcSwap;
 use contract::port;
 use edge::{
     admin,
@@ -48,11 +47,12 @@ pub(super) fn main(args: ServeArgs) -> ExitCode {
 
 async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
     let ServeArgs { config, listen, admin_listen, log: _, drain } = args;
-    let checked = config.load()?;
-    let authority = Authority::prepare(tls(&checked, &config)?).await?;
+    let watched = config.watch()?;
+    let current = watched.current();
+    let authority = Authority::prepare(tls(&current.load(), &config)?).await?;
     let listener = Listener::bind(listen, "admissions").await.map_err(Failure::runtime)?;
     let admin_listener = Listener::bind(admin_listen, "admin").await.map_err(Failure::runtime)?;
-    tracing::info!(version = crate::VERSION, config = checked.hash, "starting");
+    tracing::info!(version = crate::VERSION, config = current.load().hash, "starting");
 
     let readiness = Readiness::new();
     let certificate = readiness.gate("certificate");
@@ -65,7 +65,9 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
         limits.clone(),
         shutdown.clone(),
     );
-    let app = Arc::new(App::new(Arc::new(ArcSwap::from_pointee(checked)), metrics.clone()));
+    metrics.config_is(true);
+    tokio::spawn(watched.follow(metrics.clone(), shutdown.clone()));
+    let app = Arc::new(App::new(current, metrics.clone()));
     let admissions = async {
         let tls = authority.start(metrics, certificate, shutdown.clone()).await?;
         serve(listener, Some(tls), server::router(app), limits, shutdown.clone()).await;

@@ -3,6 +3,7 @@
 mod check;
 mod file;
 mod settings;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 pub use self::{
     file::PullPolicy,
     settings::{ConfigPath, GatewayAuth, NotAllowed, Resources, Settings, TokenSync},
+    watch::{Reload, Watched},
 };
 
 /// A checked configuration.
@@ -98,9 +100,13 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        std::fs::read_to_string(path).map_err(read)?.parse()
+        read(path)?.parse()
     }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 impl std::str::FromStr for Config {

@@ -14,6 +14,7 @@ use crate::{
     admission::{Verdict, judge},
     config::Config,
     reason::{Denial, Reason},
+    view::or_default,
 };
 
 /// The one version that is spoken.
@@ -37,12 +38,19 @@ pub struct Answer {
 #[serde(default, rename_all = "camelCase")]
 pub struct Request {
     pub uid: String,
-    resource: Option<Resource>,
-    sub_resource: Option<String>,
-    pub name: Option<String>,
-    pub namespace: Option<String>,
-    operation: Option<String>,
-    pub dry_run: Option<bool>,
+    #[serde(deserialize_with = "or_default")]
+    resource: Resource,
+    #[serde(deserialize_with = "or_default")]
+    sub_resource: String,
+    /// Of a pod that has none yet: what it will begin with, and a `*`.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub namespace: String,
+    #[serde(deserialize_with = "or_default")]
+    operation: String,
+    #[serde(deserialize_with = "or_default")]
+    pub dry_run: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -75,8 +83,9 @@ pub fn answer(body: &[u8], config: &Config) -> Result<Answer, Unanswerable> {
     let uid = uid.ok_or(Unanswerable::NoUid)?.to_owned();
     let object = request.get_mut("object").map(Value::take).unwrap_or_default();
     let (request, verdict) = match Request::deserialize(&request) {
-        Ok(request) => {
+        Ok(mut request) => {
             let verdict = request.judge(&object, config);
+            request.name_after(&object);
             (request, verdict)
         }
         Err(error) => {
@@ -99,16 +108,24 @@ fn check_kind(review: &Value) -> Result<(), Unanswerable> {
 
 impl Request {
     fn judge(&self, object: &Value, config: &Config) -> Verdict {
-        let pods = Resource { group: String::new(), version: "v1".into(), resource: "pods".into() };
-        let subresource = self.sub_resource.as_deref().unwrap_or_default();
-        if self.resource.as_ref() != Some(&pods) || !subresource.is_empty() {
+        let Resource { group, version, resource } = &self.resource;
+        let is_pod = (group.as_str(), version.as_str(), resource.as_str()) == ("", "v1", "pods");
+        if !is_pod || !self.sub_resource.is_empty() {
             return Verdict::skipped(Reason::NotAPod);
         }
         // Only at creation: a mutated update could make a pod that cannot be deleted.
-        if self.operation.as_deref() != Some("CREATE") {
+        if self.operation != "CREATE" {
             return Verdict::skipped(Reason::NotACreate);
         }
         // The pod's own namespace may be empty; the request's never is.
-        judge(object, self.namespace.as_deref().unwrap_or_default(), config)
+        judge(object, &self.namespace, config)
+    }
+
+    /// The request of a pod that is to be named by the API server names nothing.
+    fn name_after(&mut self, object: &Value) {
+        if self.name.is_empty() {
+            let prefix = object.pointer("/metadata/generateName").and_then(Value::as_str);
+            self.name = prefix.map(|prefix| format!("{prefix}*")).unwrap_or_default();
+        }
     }
 }

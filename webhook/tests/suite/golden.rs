@@ -57,7 +57,7 @@ fn golden(name: &str, config: &Config) {
         found == expected,
         "{} differs from line {} on; UPDATE_GOLDEN=1 accepts what is found:\n{found}",
         file.display(),
-        differs.unwrap_or(expected.lines().count()) + 1,
+        differs.unwrap_or_else(|| expected.lines().count()) + 1,
     );
 }
 
