@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{UserId, annotation, label, pod as names, port};
-use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, EnvVar, Pod};
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, PostParams},
@@ -101,6 +101,20 @@ impl Pods {
             pod.is_some_and(|pod| waiting_reasons(pod).iter().any(|seen| seen == reason))
         };
         self.until(name, &format!("waiting with {reason}"), waits).await
+    }
+
+    /// Waits until an init container of the pod has ended, for better or worse.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn init_ended(
+        &self,
+        name: &str,
+        container: &str,
+    ) -> Result<ContainerStateTerminated> {
+        let ended = |pod: Option<&Pod>| pod.is_some_and(|pod| end_of(pod, container).is_some());
+        let pod = self.until(name, &format!("the end of {container}"), ended).await?;
+        end_of(&pod, container).context("it runs again")
     }
 
     async fn until(&self, name: &str, what: &str, is: impl Condition<Pod>) -> Result<Pod> {
@@ -239,10 +253,16 @@ pub fn restarts(pod: &Pod) -> BTreeMap<String, i32> {
     all.map(|container| (container.name.clone(), container.restart_count)).collect()
 }
 
-fn is_ready(pod: &Pod) -> bool {
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let leaving = pod.metadata.deletion_timestamp.is_some();
     !leaving && conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+fn end_of(pod: &Pod, container: &str) -> Option<ContainerStateTerminated> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let status = statuses.iter().find(|status| status.name == container)?;
+    status.state.as_ref()?.terminated.clone()
 }
 
 fn waiting_reasons(pod: &Pod) -> Vec<String> {

@@ -17,7 +17,7 @@ use crate::{
     keycloak::{Keycloak, Tokens},
     newapi::NewApi,
     people::{self, Person},
-    pods::{Pods, restarts},
+    pods::{Pods, is_ready, restarts},
 };
 
 /// The cluster with everything on it.
@@ -202,7 +202,7 @@ async fn webhook_of(client: &Client) -> Result<Door> {
     };
     let pods: Api<Pod> = Api::namespaced(client.clone(), install::SYSTEM);
     let running = pods.list(&install::of_component("webhook")).await?;
-    let pod = running.items.first().context("no webhook runs")?;
+    let pod = running.iter().find(|pod| is_ready(pod)).context("no webhook is ready")?;
     let host = format!("{}.{}.svc", service.name, service.namespace);
     Door::of_pod("the webhook", pods, &pod.name_any(), port::WEBHOOK).over_tls(&host, &ca.0)
 }

@@ -104,6 +104,15 @@ impl Keycloak {
         format!("{}{TOKEN_PATH}", self.base_url)
     }
 
+    /// The realm's public keys, as it publishes them.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn keys(&self) -> Result<String> {
+        let call = self.door.get("/realms/acme/protocol/openid-connect/certs");
+        call.send().await?.expect(StatusCode::OK).await?.text().await
+    }
+
     /// Signs `person` in at our client.
     ///
     /// # Errors
