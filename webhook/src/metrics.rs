@@ -69,7 +69,6 @@ impl EncodeLabelValue for Reason {
 impl Metrics {
     /// Registers all of them. Every reason starts at zero, so that its first increase is one.
     pub fn register(registry: &mut Registry) -> Self {
-        let registry = registry.sub_registry_with_prefix("openclaw_webhook");
         let metrics = Self {
             admissions: Family::default(),
             refused: Family::default(),
@@ -80,52 +79,53 @@ impl Metrics {
             config_loaded: Gauge::default(),
             certificate_expiry: Family::default(),
         };
-        let Self {
-            admissions,
-            refused,
-            seconds,
-            bytes,
-            in_flight,
-            config_good,
-            config_loaded,
-            certificate_expiry,
-        } = &metrics;
-        registry.register("admissions", "Answered admissions", admissions.clone());
-        registry.register(
-            "refused_requests",
-            "HTTP requests that were no admission",
-            refused.clone(),
-        );
+        for &reason in Reason::ALL {
+            drop(metrics.admissions.get_or_create(&Labels { outcome: reason.outcome(), reason }));
+        }
+        let registry = registry.sub_registry_with_prefix("openclaw_webhook");
+        metrics.register_admissions(registry);
+        metrics.register_state(registry);
+        metrics
+    }
+
+    fn register_admissions(&self, registry: &mut Registry) {
+        registry.register("admissions", "Answered admissions", self.admissions.clone());
+        let refused = self.refused.clone();
+        registry.register("refused_requests", "HTTP requests that were no admission", refused);
         registry.register_with_unit(
             "admission_duration",
             "Time to answer an admission, from its whole body on",
             Unit::Seconds,
-            seconds.clone(),
+            self.seconds.clone(),
         );
-        registry.register_with_unit("request", "Size of admissions", Unit::Bytes, bytes.clone());
-        registry.register("in_flight", "Admissions being answered", in_flight.clone());
+        registry.register_with_unit(
+            "request",
+            "Size of admissions",
+            Unit::Bytes,
+            self.bytes.clone(),
+        );
+        registry.register("in_flight", "Admissions being answered", self.in_flight.clone());
+    }
+
+    fn register_state(&self, registry: &mut Registry) {
         registry.register(
             "config_good",
             "Whether the configuration file holds what is in use (1), or something wrong (0)",
-            config_good.clone(),
+            self.config_good.clone(),
         );
         registry.register_with_unit(
             "config_loaded_timestamp",
             "When the configuration in use was loaded, as Unix time",
             Unit::Seconds,
-            config_loaded.clone(),
+            self.config_loaded.clone(),
         );
         registry.register_with_unit(
             "certificate_expiry_timestamp",
             "End of the certificate, as Unix time",
             Unit::Seconds,
-            certificate_expiry.clone(),
+            self.certificate_expiry.clone(),
         );
         registry.register("build", "The running program", Info::new(vec![("version", VERSION)]));
-        for &reason in Reason::ALL {
-            drop(admissions.get_or_create(&Labels { outcome: reason.outcome(), reason }));
-        }
-        metrics
     }
 
     /// The configuration file was read: it is in use now, or it is wrong and the last good one stays.

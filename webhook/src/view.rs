@@ -2,7 +2,8 @@
 //!
 //! The view borrows from the pod and is thrown away; what is sent back is a patch of the raw pod.
 //! So a field that this view does not know is never lost. `null` and absent are the same everywhere,
-//! because the API server and hand-written manifests use both.
+//! because the API server and hand-written manifests use both. Names are Kubernetes' own, and mean what
+//! its API reference says.
 
 use std::collections::BTreeMap;
 

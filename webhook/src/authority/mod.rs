@@ -3,7 +3,7 @@
 //! With `tls.mode: self` the webhook is its own authority. The CA lies in a Secret that all replicas
 //! share, without a leader: `create` and the resource version decide who was first. Each replica
 //! signs a leaf of its own that lives in memory only, and each puts the CA into the `caBundle` of the
-//! webhook configuration. [`rotation`] says when a CA follows another so that no call fails between.
+//! webhook configuration. [`Rotation`] says when a CA follows another so that no call fails between.
 
 mod ca;
 mod cluster;
