@@ -27,6 +27,7 @@ use spawner::{
     template::{Kind, Template},
     watch::{Pods, Snapshot, follow},
 };
+use tokio::time::timeout;
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
@@ -65,6 +66,10 @@ spec:
   ingress:
     - from: [{podSelector: {matchLabels: {app: spawner}}}]
 ";
+
+/// An answer that takes longer will not come: every wait in these tests is for something that the
+/// test itself does.
+const HANGS: Duration = Duration::from_secs(90);
 
 /// A running spawner and its surroundings. All ends with the value.
 pub(crate) struct House {
@@ -145,8 +150,12 @@ impl House {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.client.request(request.body(body.into()).unwrap()).await.unwrap();
-        let (head, body) = response.into_parts();
+        let request = request.body(body.into()).unwrap();
+        timeout(HANGS, self.answer(request)).await.unwrap_or_else(|_| panic!("no end of {path}"))
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let (head, body) = self.client.request(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         Answer { status: head.status, headers: head.headers, text }
