@@ -1,11 +1,12 @@
 //! The admission part alone, where the cluster is a control plane without a kubelet: the chart's own
 //! policies and webhook configuration, and `webhook serve` as a process on this host.
 
-use std::{fs, net::Ipv4Addr, path::Path, process::Command};
+use std::{fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use certs_dev::{Authority, Validity};
+use contract::secret;
 use http::StatusCode;
 use k8s_openapi::api::{
     admissionregistration::v1::{
@@ -21,6 +22,9 @@ use crate::{
     cluster::Cluster,
     door::Door,
     install::{self, TENANT, apply},
+    patience,
+    people::person,
+    pods::{Pods, labeled, mounting, plain},
     process::{self, built},
 };
 
@@ -31,6 +35,12 @@ const ADMIN_PORT: u16 = 18_081;
 
 /// How its process is recorded.
 const PROCESS: &str = "webhook";
+
+/// May create pods, and has no `use` on any user.
+pub const SOMEBODY: &str = "mallory";
+
+/// How long the API server may take to learn of a policy.
+const LEARNING: Duration = Duration::from_secs(60);
 
 /// Nobody signs in where no pod runs; the webhook only copies the address.
 const ISSUER: &str = "http://keycloak.example/realms/acme";
@@ -65,7 +75,23 @@ pub async fn bring_up(cluster: &Cluster, client: &Client) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    policies_hold(cluster, client).await
+}
+
+/// Waits until the API server has learnt of the policies, about a second after they were created.
+///
+/// # Errors
+/// It does not learn of them.
+pub async fn policies_hold(cluster: &Cluster, client: &Client) -> Result<()> {
+    allow_creating_pods(client, SOMEBODY).await?;
+    let pods = Pods::of(cluster.api_as(Some(SOMEBODY)).await?, TENANT);
+    let user = person("alice")?.id;
+    let impostor = labeled("impostor", user.as_str())?;
+    let thief = mounting(plain("thief")?, &secret::newapi_key(&user))?;
+    let hold = patience::until(LEARNING, || async {
+        Ok(pods.try_out(&impostor).await.is_err() && pods.try_out(&thief).await.is_err())
+    });
+    hold.await.context("the API server does not hold to the chart's policies")
 }
 
 /// Runs `webhook serve` with the chart's own configuration, and gives the CA of its certificate.

@@ -3,10 +3,17 @@
 //! Everything here reads like English, because the demo and the cluster tests are what a newcomer
 //! reads first:
 //!
-//! ```ignore
-//! let stage = Stage::set().await?;
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use http::StatusCode;
+//! use tests::stage::Stage;
+//!
+//! let Some(stage) = Stage::set().await? else { return Ok(()) };
 //! let alice = stage.sign_in("alice").await?;
-//! stage.spawner.get("/v1/models").bearer(&alice.access).send().await?.expect(StatusCode::OK)?;
+//! stage.start_pod_of(&alice).await?;
+//! let models = stage.spawner.get("/v1/models").bearer(&alice.tokens.access).send().await?;
+//! models.expect(StatusCode::OK).await?;
+//! # Ok(()) }
 //! ```
 //!
 //! | module | what it is |

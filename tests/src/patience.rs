@@ -45,7 +45,7 @@ pub async fn during<T>(what: &str, work: impl Future<Output = Result<T>>) -> Res
 
 /// To stderr itself: what `eprintln!` writes is kept back while a test runs, and a wait is for whoever
 /// is waiting now.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // Nobody to tell is no reason to stop.
     drop(writeln!(io::stderr(), "  {line}"));
 }

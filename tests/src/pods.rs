@@ -203,6 +203,17 @@ pub fn labeled(name: &str, user: &str) -> Result<Pod> {
     Ok(pod)
 }
 
+/// The pod with a volume of this Secret.
+///
+/// # Errors
+/// Never, unless this file is wrong.
+pub fn mounting(mut pod: Pod, secret: &str) -> Result<Pod> {
+    let volume = json!({"name": "loot", "secret": {"secretName": secret}});
+    let spec = pod.spec.get_or_insert_default();
+    spec.volumes.get_or_insert_default().push(serde_json::from_value(volume)?);
+    Ok(pod)
+}
+
 /// What the webhook put into this pod.
 #[must_use]
 pub fn injected(pod: &Pod) -> Injected {

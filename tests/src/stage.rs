@@ -1,7 +1,10 @@
 //! All parts together, brought up once and found again: what the demo tells its story on, and what
 //! the cluster tests play on.
 
-use std::{fs::File, sync::Arc};
+use std::{
+    fs::File,
+    sync::{Arc, Once},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use contract::{object, port};
@@ -16,6 +19,7 @@ use crate::{
     install,
     keycloak::{Keycloak, Tokens},
     newapi::NewApi,
+    patience,
     people::{self, Person},
     pods::{Pods, is_ready, restarts},
 };
@@ -65,19 +69,34 @@ pub struct SignedIn {
 static PARTS: OnceCell<Result<(Keycloak, NewApi), Arc<anyhow::Error>>> = OnceCell::const_new();
 static LOCAL_ADMISSION: OnceCell<Result<(), Arc<anyhow::Error>>> = OnceCell::const_new();
 
+/// Tells it once, and not once for each test.
+static LEFT_OUT: Once = Once::new();
+
 impl Stage {
-    /// Sets it, or finds it set. `None` where the cluster runs no pods; then it says so.
+    /// Sets it with our stand-in for NewAPI, or finds it set. `None` where the cluster runs no pods;
+    /// then it says so.
     ///
     /// # Errors
     /// No cluster is running, or a part cannot be brought up.
     pub async fn set() -> Result<Option<Self>> {
         let cluster = Cluster::running()?;
+        let new_api = NewApi::stand_in(&cluster);
+        Self::set_with(cluster, new_api).await
+    }
+
+    /// The same with this NewAPI, and that one for the rest of the program.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub async fn set_with(cluster: Cluster, new_api: NewApi) -> Result<Option<Self>> {
         if !cluster.runs_pods() {
-            eprintln!("left out, because this cluster runs no pods ({})", cluster.mode);
+            LEFT_OUT
+                .call_once(|| patience::say("what needs running pods is left out on this cluster"));
             return Ok(None);
         }
-        let parts =
-            PARTS.get_or_init(|| async { bring_up(&cluster).await.map_err(Arc::new) }).await;
+        let parts = PARTS
+            .get_or_init(|| async { bring_up(&cluster, new_api).await.map_err(Arc::new) })
+            .await;
         let (keycloak, new_api) = parts.clone().map_err(|error| anyhow!("{error:#}"))?;
         let kube = cluster.api().await?;
         let address = format!("{}:{}", cluster.node_address, install::SPAWNER_NODE_PORT);
@@ -146,10 +165,11 @@ impl Admission {
     /// # Errors
     /// No cluster is running, or a part cannot be brought up.
     pub async fn set() -> Result<Self> {
-        if let Some(Stage { cluster, kube, pods, .. }) = Stage::set().await? {
-            return Ok(Self { cluster, kube, pods });
-        }
         let cluster = Cluster::running()?;
+        if cluster.runs_pods() {
+            let stage = Stage::set().await?.context("no stage, although pods run")?;
+            return Ok(Self::of(&stage));
+        }
         let kube = cluster.api().await?;
         let local = LOCAL_ADMISSION.get_or_init(|| async {
             let _lock = lock(&cluster).map_err(Arc::new)?;
@@ -207,16 +227,17 @@ async fn webhook_of(client: &Client) -> Result<Door> {
     Door::of_pod("the webhook", pods, &pod.name_any(), port::WEBHOOK).over_tls(&host, &ca.0)
 }
 
-async fn bring_up(cluster: &Cluster) -> Result<(Keycloak, NewApi)> {
+async fn bring_up(cluster: &Cluster, new_api: NewApi) -> Result<(Keycloak, NewApi)> {
     let _lock = lock(cluster)?;
     let kube = cluster.api().await?;
-    let (keycloak, new_api) = (Keycloak::of(cluster), NewApi::of(cluster)?);
+    let keycloak = Keycloak::of(cluster);
     new_api.ensure_running(cluster).await?;
     install::tenant(&kube).await?;
     let values = install::values(cluster, &keycloak.issuer(), new_api.base_url())?;
     // Keycloak takes its time, and the chart's programs start without it.
     let starting = keycloak.ensure_running(cluster);
     tokio::try_join!(starting, install::chart(cluster, &kube, &values))?;
+    admission::policies_hold(cluster, &kube).await?;
     Ok((keycloak, new_api))
 }
 

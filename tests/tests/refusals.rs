@@ -15,18 +15,17 @@ use kube::{
 };
 use serde_json::json;
 use tests::{
+    admission::SOMEBODY,
     chat,
     cluster::Mode,
     door::Door,
     install,
     keycloak::{CLIENT_OTHER, CLIENT_SHORT, Token},
-    pods::{injected, labeled, plain},
+    pods::{injected, labeled, mounting, plain},
     stage::{Admission, SignedIn, Stage},
 };
 use tokio::net::TcpStream;
 
-/// May create pods, and has no `use` on any user.
-const SOMEBODY: &str = "mallory";
 /// A user whom Keycloak need not know: nothing is started.
 const USER: &str = "cccccccc-2222-4333-8444-555555555555";
 const OTHER_USER: &str = "dddddddd-2222-4333-8444-555555555555";
@@ -159,11 +158,8 @@ async fn an_unlabeled_pod_by_somebody_else_is_untouched() -> Result<()> {
 #[tokio::test]
 async fn another_users_secret_is_denied_to_everyone() -> Result<()> {
     let admission = Admission::set().await?;
-    let mut pod = labeled("p", USER)?;
     let other = secret::newapi_key(&OTHER_USER.parse()?);
-    let volume = json!({"name": "v", "secret": {"secretName": other}});
-    let spec = pod.spec.as_mut().context("a spec")?;
-    spec.volumes.get_or_insert_default().push(serde_json::from_value(volume)?);
+    let pod = mounting(labeled("p", USER)?, &other)?;
     let denial = admission.pods.denial_of(&pod).await?;
     assert!(denial.contains(&other) && denial.contains("not of its own user"), "{denial}");
     Ok(())

@@ -45,17 +45,20 @@ struct Yours {
 }
 
 impl NewApi {
-    /// Yours if the environment names one, else the stand-in.
+    /// The stand-in.
+    #[must_use]
+    pub fn stand_in(cluster: &Cluster) -> Self {
+        let authority = format!("{}:{PORT}", cluster.host_address);
+        let base_url = format!("http://{authority}");
+        Self { door: Door::at("NewAPI", &authority), base_url, yours: None }
+    }
+
+    /// Yours if `NEWAPI_BASE_URL` and `NEWAPI_KEY` name one, else the stand-in.
     ///
     /// # Errors
     /// Only one of the two variables is set.
-    pub fn of(cluster: &Cluster) -> Result<Self> {
-        let authority = format!("{}:{PORT}", cluster.host_address);
-        Ok(Self {
-            door: Door::at("NewAPI", &authority),
-            base_url: format!("http://{authority}"),
-            yours: Yours::from_environment()?,
-        })
+    pub fn yours_or_stand_in(cluster: &Cluster) -> Result<Self> {
+        Ok(Self { yours: Yours::from_environment()?, ..Self::stand_in(cluster) })
     }
 
     /// Makes sure that the stand-in, or the relay to yours, runs.

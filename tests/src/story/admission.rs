@@ -2,17 +2,14 @@
 
 use anyhow::{Result, ensure};
 use contract::{object, secret};
-use serde_json::json;
 
 use super::teller::{Teller, Told};
 use crate::{
+    admission::SOMEBODY,
     people::Person,
-    pods::{Injected, injected, labeled, plain},
+    pods::{Injected, injected, labeled, mounting, plain},
     stage::Admission,
 };
-
-/// May create pods, and has no `use` on any user.
-const SOMEBODY: &str = "mallory";
 
 pub(super) async fn labeled_pods_are_injected(
     teller: &Teller,
@@ -45,12 +42,8 @@ pub(super) async fn others_pods_are_denied(
         .await?;
     teller
         .step("a pod that refers to alice's Secret without her label is denied", async {
-            let mut pod = plain("reader")?;
             let secret = secret::newapi_key(&user.id);
-            let volume = json!({"name": "loot", "secret": {"secretName": secret}});
-            if let Some(spec) = &mut pod.spec {
-                spec.volumes.get_or_insert_default().push(serde_json::from_value(volume)?);
-            }
+            let pod = mounting(plain("reader")?, &secret)?;
             let denial = others.denial_of(&pod).await?;
             ensure!(denial.contains(&secret), "expected the Secret's name, saw: {denial}");
             let line = format!("{SOMEBODY}'s pod that mounts alice's Secret: denied");

@@ -11,11 +11,13 @@ mod pod;
 mod refusals;
 mod teller;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use teller::Teller;
 
 use crate::{
+    cluster::Cluster,
     keycloak::CLIENT_SHORT,
+    newapi::NewApi,
     stage::{Admission, Stage},
 };
 
@@ -25,14 +27,23 @@ use crate::{
 /// Something happened that was not expected.
 pub async fn tell() -> Result<()> {
     let teller = Teller::begin();
-    match Stage::set().await? {
-        Some(stage) => whole(&teller, &stage).await,
-        None => admission_alone(&teller).await,
+    let cluster = Cluster::running()?;
+    if !cluster.runs_pods() {
+        return admission_alone(&teller).await;
     }
+    let new_api = NewApi::yours_or_stand_in(&cluster)?;
+    let stage = Stage::set_with(cluster, new_api).await?;
+    whole(&teller, &stage.context("no stage, although pods run")?).await
 }
 
 async fn whole(teller: &Teller, stage: &Stage) -> Result<()> {
     teller.chapter(&format!("On a real cluster ({})", stage.cluster.mode));
+    match stage.new_api.yours() {
+        Some(base_url) => teller.say(&format!("  with your NewAPI at {base_url}")),
+        None => {
+            teller.say("  with a stand-in for NewAPI (yours: set NEWAPI_BASE_URL and NEWAPI_KEY)")
+        }
+    }
     let alice = stage.sign_in("alice").await?;
     let bob = stage.sign_in("bob").await?;
     // Lives for a second: by the end of the story it has expired.

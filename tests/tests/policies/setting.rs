@@ -17,7 +17,7 @@ use tests::{
     cluster::Cluster,
     install::{self, apply},
     patience,
-    pods::{Pods, labeled},
+    pods::{Pods, labeled, mounting, plain},
 };
 use tokio::sync::OnceCell;
 
@@ -216,14 +216,7 @@ async fn grant(
 async fn policies_are_known(client: &Client) -> Result<()> {
     let pods = Pods::of(client.clone(), NAMESPACE);
     let (stray, bare) = (labeled("p", "x")?, labeled("p", U1)?);
-    let mut thief = tests::pods::plain("p")?;
-    let volume = json!({"name": "v", "secret": {"secretName": format!("newapi-key-{U1}")}});
-    thief
-        .spec
-        .get_or_insert_default()
-        .volumes
-        .get_or_insert_default()
-        .push(serde_json::from_value(volume)?);
+    let thief = mounting(plain("p")?, &format!("{}{U1}", secret::NEWAPI_KEY_PREFIX))?;
     patience::until(LEARNING, || async {
         for pod in [&stray, &bare, &thief] {
             if pods.try_out(pod).await.is_ok() {
