@@ -60,11 +60,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate_pem = params.self_signed(&key)?.pem();
-        Ok(Self {
-            certificate_pem,
-            validity,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { certificate_pem, validity, issuer: Issuer::new(params, key) })
     }
 
     /// An authority made earlier, from the PEM text of its certificate and key. Whether it has
@@ -87,25 +83,14 @@ impl Authority {
 
     /// A certificate for a TLS server under these names. It ends with the authority at the latest.
     pub fn server(&self, dns: &[&str], ips: &[IpAddr], validity: Validity) -> Result<Leaf, Error> {
-        let dns_names = dns
-            .iter()
-            .map(|name| dns_name(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<SanType> = dns_names
-            .into_iter()
-            .chain(ips.iter().copied().map(SanType::IpAddress))
-            .collect();
-        let first = dns
-            .first()
-            .map(ToString::to_string)
-            .or_else(|| ips.first().map(IpAddr::to_string));
+        let dns_names = dns.iter().map(|name| dns_name(name)).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<SanType> =
+            dns_names.into_iter().chain(ips.iter().copied().map(SanType::IpAddress)).collect();
+        let first =
+            dns.first().map(ToString::to_string).or_else(|| ips.first().map(IpAddr::to_string));
         let first = first.ok_or(Error::NoNames)?;
         // Only people read it: clients match the alternative names.
-        let common_name = if first.len() <= LONGEST_COMMON_NAME {
-            &first
-        } else {
-            "server"
-        };
+        let common_name = if first.len() <= LONGEST_COMMON_NAME { &first } else { "server" };
         let mut params = params(common_name, validity);
         params.subject_alt_names = names;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -123,9 +108,7 @@ impl Authority {
     ) -> Result<Leaf, Error> {
         let mut params = params(common_name, validity);
         if let Some(organisation) = organisation {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, organisation);
+            params.distinguished_name.push(DnType::OrganizationName, organisation);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params, validity)
@@ -162,11 +145,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         let certificate_pem = params.signed_by(&key, &self.issuer)?.pem();
-        Ok(Leaf {
-            certificate_pem,
-            key,
-            validity,
-        })
+        Ok(Leaf { certificate_pem, key, validity })
     }
 }
 
@@ -193,17 +172,13 @@ impl Leaf {
 // By hand, so that no key is ever printed.
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority")
-            .field("validity", &self.validity)
-            .finish_non_exhaustive()
+        f.debug_struct("Authority").field("validity", &self.validity).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaf")
-            .field("validity", &self.validity)
-            .finish_non_exhaustive()
+        f.debug_struct("Leaf").field("validity", &self.validity).finish_non_exhaustive()
     }
 }
 
@@ -212,9 +187,7 @@ fn params(common_name: &str, validity: Validity) -> CertificateParams {
     params.not_before = validity.not_before().into();
     params.not_after = validity.not_after().into();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params
 }
 
@@ -224,9 +197,7 @@ pub fn check_dns_name(name: &str) -> Result<(), Error> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let fixed = name.strip_prefix("*.").unwrap_or(name);
     // No client would look for an address among the names.

@@ -33,18 +33,11 @@ impl Summary {
 }
 
 fn common_name(name: &x509_parser::x509::X509Name<'_>) -> Option<String> {
-    name.iter_common_name()
-        .next()
-        .and_then(|part| part.as_str().ok())
-        .map(str::to_owned)
+    name.iter_common_name().next().and_then(|part| part.as_str().ok()).map(str::to_owned)
 }
 
 fn is_authority(certificate: &X509Certificate<'_>) -> bool {
-    certificate
-        .basic_constraints()
-        .ok()
-        .flatten()
-        .is_some_and(|constraints| constraints.value.ca)
+    certificate.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca)
 }
 
 fn moment(time: ASN1Time) -> SystemTime {

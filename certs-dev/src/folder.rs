@@ -86,11 +86,7 @@ pub fn issue(out: &Path, dns: &[&str], ips: &[IpAddr], days: u16) -> Result<Issu
     }
     folder.write(CERTIFICATE, PUBLIC, leaf.certificate_pem())?;
     folder.write(KEY, SECRET, &leaf.key_pem())?;
-    Ok(Issued {
-        authority,
-        reused,
-        leaf,
-    })
+    Ok(Issued { authority, reused, leaf })
 }
 
 struct Folder<'a>(&'a Path);
@@ -157,9 +153,7 @@ impl Folder<'_> {
         let path = self.0.join(name);
         let write = || {
             let permissions = Permissions::from_mode(mode);
-            let mut file = tempfile::Builder::new()
-                .permissions(permissions)
-                .tempfile_in(self.0)?;
+            let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(self.0)?;
             file.write_all(text.as_bytes())?;
             file.persist(&path)?;
             Ok(())
@@ -168,16 +162,10 @@ impl Folder<'_> {
     }
 
     fn foreign(&self, name: &str, why: &'static str) -> FolderError {
-        FolderError::Foreign {
-            path: self.0.join(name),
-            why,
-        }
+        FolderError::Foreign { path: self.0.join(name), why }
     }
 }
 
 fn io_error(path: &Path, source: io::Error) -> FolderError {
-    FolderError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    FolderError::Io { path: path.to_owned(), source }
 }

@@ -64,10 +64,7 @@ impl Args {
     fn or_local(mut self) -> Self {
         if self.dns.is_empty() && self.ip.is_empty() {
             self.dns.push("localhost".to_owned());
-            self.ip.extend([
-                IpAddr::from(Ipv4Addr::LOCALHOST),
-                Ipv6Addr::LOCALHOST.into(),
-            ]);
+            self.ip.extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]);
         }
         self
     }
@@ -83,24 +80,12 @@ fn report(args: &Args, issued: &Issued) {
     let row = |what, name, more| println!("{what:<12} {}{more}", args.out.join(name).display());
     let origin = if issued.reused { "kept" } else { "new" };
     let ca_end = day(issued.authority.validity().not_after());
-    row(
-        "authority",
-        folder::CA_CERTIFICATE,
-        format!("  {origin}, until {ca_end}"),
-    );
+    row("authority", folder::CA_CERTIFICATE, format!("  {origin}, until {ca_end}"));
     row("its key", folder::CA_KEY, String::new());
-    let names = args
-        .dns
-        .iter()
-        .cloned()
-        .chain(args.ip.iter().map(IpAddr::to_string));
+    let names = args.dns.iter().cloned().chain(args.ip.iter().map(IpAddr::to_string));
     let names = names.collect::<Vec<_>>().join(", ");
     let end = day(issued.leaf.validity().not_after());
-    row(
-        "certificate",
-        folder::CERTIFICATE,
-        format!("  for {names}, until {end}"),
-    );
+    row("certificate", folder::CERTIFICATE, format!("  for {names}, until {end}"));
     row("its key", folder::KEY, String::new());
     println!("\ncaBundle: {}", issued.authority.ca_bundle());
 }
@@ -112,9 +97,6 @@ fn day(moment: SystemTime) -> String {
 }
 
 fn complain(error: &FolderError) {
-    let cause = error
-        .source()
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default();
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     eprintln!("error: {error}{cause}");
 }

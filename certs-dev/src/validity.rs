@@ -29,10 +29,7 @@ impl Validity {
     /// counts, which tests want.
     #[must_use]
     pub fn between(not_before: SystemTime, not_after: SystemTime) -> Self {
-        Self {
-            not_before: writable(not_before),
-            not_after: writable(not_after),
-        }
+        Self { not_before: writable(not_before), not_after: writable(not_after) }
     }
 
     /// The first second.
@@ -55,17 +52,12 @@ impl Validity {
 
     /// The same, ending no later than `limit`.
     pub(crate) fn until_at_most(self, limit: SystemTime) -> Self {
-        Self {
-            not_after: self.not_after.min(limit),
-            ..self
-        }
+        Self { not_after: self.not_after.min(limit), ..self }
     }
 }
 
 fn writable(moment: SystemTime) -> SystemTime {
-    let since_epoch = moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch.min(LAST).as_secs())
 }
 
@@ -92,9 +84,6 @@ mod tests {
     fn moments_are_whole_seconds_as_in_the_certificate() {
         let late = SystemTime::UNIX_EPOCH + Duration::from_millis(1_999);
         let whole = Validity::between(late, late);
-        assert_eq!(
-            whole.not_before(),
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1)
-        );
+        assert_eq!(whole.not_before(), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
     }
 }

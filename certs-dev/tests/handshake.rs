@@ -1,8 +1,5 @@
 //! Certificates as a TLS peer sees them: real handshakes over memory, with rustls on both ends.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as the test does, by a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does, by a panic")]
 
 use certs_dev::{Authority, Error, Leaf, Validity};
 use rustls::{
@@ -79,15 +76,8 @@ fn a_server_is_trusted_under_each_of_its_names_and_no_other() {
     let addresses: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
     let dns = ["webhook.openclaw.svc", "*.apps.test"];
     let server = ca.server(&dns, &addresses, Validity::days(1)).unwrap();
-    let client = ca
-        .client("admin", Some("system:masters"), Validity::days(1))
-        .unwrap();
-    for name in [
-        "webhook.openclaw.svc",
-        "alice.apps.test",
-        "127.0.0.1",
-        "::1",
-    ] {
+    let client = ca.client("admin", Some("system:masters"), Validity::days(1)).unwrap();
+    for name in ["webhook.openclaw.svc", "alice.apps.test", "127.0.0.1", "::1"] {
         handshake(&ca, &server, &client, name).unwrap();
     }
     for name in ["openclaw.svc", "apps.test", "a.b.apps.test", "127.0.0.2"] {
@@ -108,9 +98,7 @@ fn a_client_certificate_does_not_serve_and_a_server_certificate_is_no_client() {
 #[test]
 fn another_authority_of_the_same_name_is_not_trusted() {
     let (ca, other) = (authority(), authority());
-    let server = other
-        .server(&["localhost"], &[], Validity::days(1))
-        .unwrap();
+    let server = other.server(&["localhost"], &[], Validity::days(1)).unwrap();
     let client = ca.client("admin", None, Validity::days(1)).unwrap();
     handshake(&ca, &server, &client, "localhost").unwrap_err();
 }
@@ -119,15 +107,10 @@ fn another_authority_of_the_same_name_is_not_trusted() {
 fn an_authority_read_back_from_its_files_signs_what_the_first_one_trusts() {
     let ca = authority();
     let again = Authority::from_pem(ca.certificate_pem(), &ca.key_pem()).unwrap();
-    let server = again
-        .server(&["localhost"], &[], Validity::days(1))
-        .unwrap();
+    let server = again.server(&["localhost"], &[], Validity::days(1)).unwrap();
     let client = again.client("admin", None, Validity::days(1)).unwrap();
     handshake(&ca, &server, &client, "localhost").unwrap();
-    assert_eq!(
-        (again.validity(), again.ca_bundle()),
-        (ca.validity(), ca.ca_bundle())
-    );
+    assert_eq!((again.validity(), again.ca_bundle()), (ca.validity(), ca.ca_bundle()));
 }
 
 #[test]
@@ -154,50 +137,21 @@ fn what_cannot_be_an_authority_is_named() {
     let (ca, other) = (authority(), authority());
     let leaf = ca.client("admin", None, Validity::days(1)).unwrap();
     let read = |certificate: &str, key: &str| Authority::from_pem(certificate, key).unwrap_err();
-    assert!(matches!(
-        read("junk", &ca.key_pem()),
-        Error::NotACertificate
-    ));
-    assert!(matches!(
-        read(ca.certificate_pem(), "junk"),
-        Error::NotAKey(_)
-    ));
-    assert!(matches!(
-        read(ca.certificate_pem(), &other.key_pem()),
-        Error::OtherKey
-    ));
-    assert!(matches!(
-        read(leaf.certificate_pem(), &leaf.key_pem()),
-        Error::NotAnAuthority
-    ));
+    assert!(matches!(read("junk", &ca.key_pem()), Error::NotACertificate));
+    assert!(matches!(read(ca.certificate_pem(), "junk"), Error::NotAKey(_)));
+    assert!(matches!(read(ca.certificate_pem(), &other.key_pem()), Error::OtherKey));
+    assert!(matches!(read(leaf.certificate_pem(), &leaf.key_pem()), Error::NotAnAuthority));
 }
 
 #[test]
 fn names_that_no_client_would_match_are_refused() {
     let ca = authority();
     let long = "a".repeat(64);
-    for bad in [
-        "",
-        ".",
-        "a..b",
-        "-a.test",
-        "a-.test",
-        "a.*.test",
-        "*",
-        "a b",
-        "127.0.0.1",
-        &long,
-    ] {
+    for bad in ["", ".", "a..b", "-a.test", "a-.test", "a.*.test", "*", "a b", "127.0.0.1", &long] {
         let error = ca.server(&[bad], &[], Validity::days(1)).unwrap_err();
-        assert!(
-            matches!(&error, Error::DnsName(name) if name == bad),
-            "{bad:?}: {error}"
-        );
+        assert!(matches!(&error, Error::DnsName(name) if name == bad), "{bad:?}: {error}");
     }
-    assert!(matches!(
-        ca.server(&[], &[], Validity::days(1)),
-        Err(Error::NoNames)
-    ));
+    assert!(matches!(ca.server(&[], &[], Validity::days(1)), Err(Error::NoNames)));
 }
 
 #[test]

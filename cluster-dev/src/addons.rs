@@ -20,18 +20,13 @@ pub(crate) fn start_registry(layout: &Layout) -> Result<()> {
         command.args(["registry", "serve", "--address", images::REGISTRY, "--disk"]);
         command.arg(layout.folder("registry")?);
         let registry = process::start(layout, "registry", &command)?;
-        process::wait_until(
-            "the registry",
-            Duration::from_secs(30),
-            &[&registry],
-            || {
-                let mut ask = inside(layout, tools::program(layout, "crane"));
-                Ok(ask
-                    .args(["catalog", images::REGISTRY])
-                    .output()
-                    .is_ok_and(|output| output.status.success()))
-            },
-        )
+        process::wait_until("the registry", Duration::from_secs(30), &[&registry], || {
+            let mut ask = inside(layout, tools::program(layout, "crane"));
+            Ok(ask
+                .args(["catalog", images::REGISTRY])
+                .output()
+                .is_ok_and(|output| output.status.success()))
+        })
     })
 }
 
@@ -50,12 +45,7 @@ pub(crate) fn push_pause(layout: &Layout) -> Result<()> {
             .arg(&source))?;
         images::push(
             layout,
-            &Image {
-                name: "pause",
-                program: &program,
-                user: 65535,
-                arguments: &[],
-            },
+            &Image { name: "pause", program: &program, user: 65535, arguments: &[] },
             images::PAUSE,
         )
     })
@@ -67,35 +57,25 @@ pub(crate) fn start_dns(layout: &Layout, controllers: &[Running; 2]) -> Result<(
         let reference = images::reference("coredns", "pinned");
         if !images::is_pushed(layout, &reference) {
             let program = fs::canonicalize(tools::program(layout, "coredns"))?;
-            let image = Image {
-                name: "coredns",
-                program: &program,
-                user: 65532,
-                arguments: &[],
-            };
+            let image = Image { name: "coredns", program: &program, user: 65532, arguments: &[] };
             images::push(layout, &image, &reference)?;
         }
         let manifest = include_str!("coredns.yaml")
             .replace("${IMAGE}", &reference)
             .replace("${CLUSTER_IP}", &DNS_SERVICE.to_string());
         kubectl::apply(layout, &manifest)?;
-        process::wait_until(
-            "CoreDNS",
-            Duration::from_secs(90),
-            &controllers.each_ref(),
-            || {
-                let ready = [
-                    "-n",
-                    "kube-system",
-                    "get",
-                    "deployment",
-                    "coredns",
-                    "-o",
-                    "jsonpath={.status.readyReplicas}",
-                ];
-                Ok(kubectl::output(layout, &ready)? == "1")
-            },
-        )
+        process::wait_until("CoreDNS", Duration::from_secs(90), &controllers.each_ref(), || {
+            let ready = [
+                "-n",
+                "kube-system",
+                "get",
+                "deployment",
+                "coredns",
+                "-o",
+                "jsonpath={.status.readyReplicas}",
+            ];
+            Ok(kubectl::output(layout, &ready)? == "1")
+        })
     })
 }
 

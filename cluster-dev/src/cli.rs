@@ -66,15 +66,8 @@ pub(crate) fn run() -> Result<()> {
     let cli = Cli::parse();
     let layout = Layout::new(cli.folders.state, cli.folders.cache)?;
     match cli.command {
-        Command::Up {
-            mode,
-            control_plane_only,
-        } => {
-            let mode = if control_plane_only {
-                Some(Mode::ControlPlaneOnly)
-            } else {
-                mode
-            };
+        Command::Up { mode, control_plane_only } => {
+            let mode = if control_plane_only { Some(Mode::ControlPlaneOnly) } else { mode };
             up::run(&layout, mode)
         }
         Command::Down => down::run(&layout),

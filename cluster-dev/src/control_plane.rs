@@ -37,22 +37,12 @@ impl Place {
         }
         // On the host's own loopback the usual ports may be taken: take free ones, once.
         let [port, etcd_port, etcd_peer_port] = remembered_ports(layout)?;
-        Ok(Self {
-            mode,
-            address: "127.0.0.1".into(),
-            port,
-            etcd_port,
-            etcd_peer_port,
-        })
+        Ok(Self { mode, address: "127.0.0.1".into(), port, etcd_port, etcd_peer_port })
     }
 
     fn command(&self, layout: &Layout, name: &str) -> Command {
         let program = tools::program(layout, name);
-        if self.mode == Mode::Namespace {
-            inside(layout, program)
-        } else {
-            Command::new(program)
-        }
+        if self.mode == Mode::Namespace { inside(layout, program) } else { Command::new(program) }
     }
 }
 
@@ -81,12 +71,9 @@ pub(crate) fn start_api(layout: &Layout, mode: Mode) -> Result<()> {
     report::step("etcd and kube-apiserver", || {
         let etcd = process::start(layout, "etcd", &etcd(layout, &place)?)?;
         let api = process::start(layout, "kube-apiserver", &api_server(layout, &place))?;
-        process::wait_until(
-            "kube-apiserver",
-            Duration::from_secs(120),
-            &[&etcd, &api],
-            || Ok(kubectl::succeeds(layout, &["get", "--raw", "/readyz"])),
-        )
+        process::wait_until("kube-apiserver", Duration::from_secs(120), &[&etcd, &api], || {
+            Ok(kubectl::succeeds(layout, &["get", "--raw", "/readyz"]))
+        })
     })
 }
 
@@ -95,11 +82,7 @@ pub(crate) fn start_api(layout: &Layout, mode: Mode) -> Result<()> {
 pub(crate) fn start_controllers(layout: &Layout) -> Result<[Running; 2]> {
     report::step("kube-controller-manager and kube-scheduler started", || {
         Ok([
-            process::start(
-                layout,
-                "kube-controller-manager",
-                &controller_manager(layout),
-            )?,
+            process::start(layout, "kube-controller-manager", &controller_manager(layout))?,
             process::start(layout, "kube-scheduler", &scheduler(layout))?,
         ])
     })
@@ -110,18 +93,8 @@ fn etcd(layout: &Layout, place: &Place) -> Result<Command> {
     let peer = format!("http://127.0.0.1:{}", place.etcd_peer_port);
     let mut command = place.command(layout, "etcd");
     command.arg("--data-dir").arg(layout.folder("etcd")?);
-    command.args([
-        "--listen-client-urls",
-        &client,
-        "--advertise-client-urls",
-        &client,
-    ]);
-    command.args([
-        "--listen-peer-urls",
-        &peer,
-        "--initial-advertise-peer-urls",
-        &peer,
-    ]);
+    command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+    command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
     command.args(["--initial-cluster", &format!("default={peer}")]);
     // A development cluster may lose its data with the machine; waiting for the disk costs seconds.
     command.args(["--unsafe-no-fsync", "--log-level", "warn"]);
@@ -139,22 +112,14 @@ fn api_server(layout: &Layout, place: &Place) -> Command {
             ("--tls-cert-file", "serving.crt"),
             ("--tls-private-key-file", "serving.key"),
             ("--kubelet-certificate-authority", "ca.crt"),
-            (
-                "--kubelet-client-certificate",
-                "apiserver-kubelet-client.crt",
-            ),
+            ("--kubelet-client-certificate", "apiserver-kubelet-client.crt"),
             ("--kubelet-client-key", "apiserver-kubelet-client.key"),
             ("--service-account-key-file", "service-accounts.crt"),
             ("--service-account-signing-key-file", "service-accounts.key"),
         ],
     );
     command.arg("--cert-dir").arg(&pki);
-    command.args([
-        "--secure-port",
-        &place.port.to_string(),
-        "--advertise-address",
-        &place.address,
-    ]);
+    command.args(["--secure-port", &place.port.to_string(), "--advertise-address", &place.address]);
     if place.mode == Mode::Namespace {
         command.args(["--bind-address", "0.0.0.0"]);
     } else {
@@ -162,15 +127,9 @@ fn api_server(layout: &Layout, place: &Place) -> Command {
         command.args(["--bind-address", "127.0.0.1"]);
         command.args(["--endpoint-reconciler-type", "none"]);
     }
-    command.args([
-        "--etcd-servers",
-        &format!("http://127.0.0.1:{}", place.etcd_port),
-    ]);
+    command.args(["--etcd-servers", &format!("http://127.0.0.1:{}", place.etcd_port)]);
     command.args(["--service-cluster-ip-range", SERVICE_NET]);
-    command.args([
-        "--service-account-issuer",
-        "https://kubernetes.default.svc.cluster.local",
-    ]);
+    command.args(["--service-account-issuer", "https://kubernetes.default.svc.cluster.local"]);
     command.args([
         "--authorization-mode",
         "Node,RBAC",
@@ -215,11 +174,7 @@ fn controller_manager(layout: &Layout) -> Command {
 
 fn scheduler(layout: &Layout) -> Command {
     let mut command = inside(layout, tools::program(layout, "kube-scheduler"));
-    flag_paths(
-        &mut command,
-        &layout.pki(),
-        &[("--kubeconfig", "scheduler.kubeconfig")],
-    );
+    flag_paths(&mut command, &layout.pki(), &[("--kubeconfig", "scheduler.kubeconfig")]);
     command.args(["--leader-elect=false", "--bind-address", "127.0.0.1"]);
     command
 }

@@ -30,11 +30,7 @@ pub(crate) fn run(layout: &Layout) -> Result<()> {
         report::step("kind cluster deleted", || kind::down(layout))?;
     }
     // The cgroup belongs to the one cluster with a node; another cluster's `down` must not reach into it.
-    let in_pods = if mode == Mode::Namespace {
-        contained
-    } else {
-        Vec::new
-    };
+    let in_pods = if mode == Mode::Namespace { contained } else { Vec::new };
     let ended = process::end_all(layout, in_pods)?;
     report::say(format!("✓ {ended} processes ended"));
     if mode == Mode::Namespace {
@@ -89,8 +85,6 @@ fn collect(folder: &Path, all: &mut Vec<PathBuf>) {
 /// A cgroup can be removed once the kernel has let go of its last process, a moment after its end.
 fn remove_cgroups() -> Result<()> {
     process::wait_until("the cgroups to empty", Duration::from_secs(10), &[], || {
-        Ok(our_cgroups()
-            .iter()
-            .all(|group| fs::remove_dir(group).is_ok()))
+        Ok(our_cgroups().iter().all(|group| fs::remove_dir(group).is_ok()))
     })
 }

@@ -92,16 +92,7 @@ pub(crate) fn push_programs(
     for (name, program) in programs {
         let reference = reference(name, tag);
         if !is_pushed(layout, &reference) {
-            push(
-                layout,
-                &Image {
-                    name,
-                    program,
-                    user: NONROOT,
-                    arguments: &[],
-                },
-                &reference,
-            )?;
+            push(layout, &Image { name, program, user: NONROOT, arguments: &[] }, &reference)?;
         }
     }
     Ok(())
@@ -119,29 +110,19 @@ fn tag_of(programs: &[(&str, PathBuf)]) -> Result<String> {
         hash.update(name);
         hash.update(program);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether the registry has that image.
 pub(crate) fn is_pushed(layout: &Layout, reference: &str) -> bool {
-    crane(layout)
-        .args(["digest", reference])
-        .output()
-        .is_ok_and(|output| output.status.success())
+    crane(layout).args(["digest", reference]).output().is_ok_and(|output| output.status.success())
 }
 
 /// Makes an image and pushes it.
 pub(crate) fn push(layout: &Layout, image: &Image<'_>, reference: &str) -> Result<()> {
     let work = tempfile::tempdir_in(layout.folder("images")?)?;
     let layer = layer(work.path(), image)?;
-    run(crane(layout)
-        .args(["append", "--oci-empty-base", "-t", reference, "-f"])
-        .arg(&layer))?;
+    run(crane(layout).args(["append", "--oci-empty-base", "-t", reference, "-f"]).arg(&layer))?;
     let mut mutate = crane(layout);
     // Without a platform containerd filters the image out.
     mutate.args([
@@ -152,12 +133,7 @@ pub(crate) fn push(layout: &Layout, image: &Image<'_>, reference: &str) -> Resul
         "--set-platform",
         &format!("linux/{}", architecture()),
     ]);
-    mutate.args([
-        "--user",
-        &image.user.to_string(),
-        "--entrypoint",
-        &format!("/{}", image.name),
-    ]);
+    mutate.args(["--user", &image.user.to_string(), "--entrypoint", &format!("/{}", image.name)]);
     for argument in image.arguments {
         mutate.args(["--cmd", argument]);
     }
@@ -174,15 +150,8 @@ fn layer(work: &Path, image: &Image<'_>) -> Result<PathBuf> {
     fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let layer = work.join("layer.tar");
     let mut tar = Command::new("tar");
-    tar.args([
-        "--sort=name",
-        "--mtime=@0",
-        "--owner=0",
-        "--group=0",
-        "--numeric-owner",
-        "-cf",
-    ])
-    .arg(&layer);
+    tar.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "-cf"])
+        .arg(&layer);
     run(tar.arg("-C").arg(&root).arg(image.name))?;
     Ok(layer)
 }
@@ -190,11 +159,7 @@ fn layer(work: &Path, image: &Image<'_>) -> Result<PathBuf> {
 /// crane where it reaches the registry: on the node, or on the host for kind.
 fn crane(layout: &Layout) -> Command {
     let program = tools::program(layout, "crane");
-    if layout.namespaces().exists() {
-        inside(layout, program)
-    } else {
-        Command::new(program)
-    }
+    if layout.namespaces().exists() { inside(layout, program) } else { Command::new(program) }
 }
 
 /// The machine's architecture in the words of OCI images.

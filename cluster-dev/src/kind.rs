@@ -28,9 +28,7 @@ pub(crate) fn up(layout: &Layout) -> Result<()> {
     report::step("kind cluster", || {
         let mut create = kind(layout);
         create
-            .args([
-                "create", "cluster", "--name", NAME, "--wait", "120s", "--config",
-            ])
+            .args(["create", "cluster", "--name", NAME, "--wait", "120s", "--config"])
             .arg(&config);
         run(create.arg("--kubeconfig").arg(layout.kubeconfig()))
     })
@@ -52,17 +50,11 @@ pub(crate) fn load(layout: &Layout, programs: &[(&str, PathBuf)], tag: &str) -> 
     let mut command = Command::new(tools::program(layout, "crane"));
     command.args(["registry", "serve", "--address", REGISTRY]);
     let registry = process::start(layout, "registry", &command)?;
-    process::wait_until(
-        "the registry",
-        Duration::from_secs(30),
-        &[&registry],
-        || Ok(std::net::TcpStream::connect(REGISTRY).is_ok()),
-    )?;
-    let loaded = images::push_programs(layout, programs, tag).and_then(|()| {
-        programs
-            .iter()
-            .try_for_each(|(name, _)| load_archive(layout, name, tag))
-    });
+    process::wait_until("the registry", Duration::from_secs(30), &[&registry], || {
+        Ok(std::net::TcpStream::connect(REGISTRY).is_ok())
+    })?;
+    let loaded = images::push_programs(layout, programs, tag)
+        .and_then(|()| programs.iter().try_for_each(|(name, _)| load_archive(layout, name, tag)));
     process::end(&registry)?;
     loaded
 }
@@ -72,57 +64,36 @@ fn load_archive(layout: &Layout, name: &str, tag: &str) -> Result<()> {
     run(Command::new(tools::program(layout, "crane"))
         .args(["pull", &images::reference(name, tag)])
         .arg(archive))?;
-    run(kind(layout)
-        .args(["load", "image-archive", "--name", NAME])
-        .arg(archive))
+    run(kind(layout).args(["load", "image-archive", "--name", NAME]).arg(archive))
 }
 
 /// The address at which pods reach this host: the gateway of kind's Docker network.
 pub(crate) fn host_address() -> Result<String> {
-    network(
-        "{{range .IPAM.Config}}{{.Gateway}} {{end}}",
-        &["network", "inspect", "kind"],
-    )
+    network("{{range .IPAM.Config}}{{.Gateway}} {{end}}", &["network", "inspect", "kind"])
 }
 
 /// The node's address in kind's Docker network.
 pub(crate) fn node_address() -> Result<String> {
     let node = format!("{NAME}-control-plane");
-    network(
-        "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
-        &["inspect", &node],
-    )
+    network("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", &["inspect", &node])
 }
 
 /// The first IPv4 address that `docker` prints for a template.
 fn network(template: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("docker")
-        .args(arguments)
-        .args(["--format", template])
-        .output()?;
+    let output = Command::new("docker").args(arguments).args(["--format", template]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let address = text
-        .split_whitespace()
-        .find(|address| address.contains('.'));
+    let address = text.split_whitespace().find(|address| address.contains('.'));
     address
         .map(str::to_owned)
         .with_context(|| format!("docker {} names no IPv4 address", arguments.join(" ")))
 }
 
 fn exists(layout: &Layout) -> Result<bool> {
-    let output = kind(layout)
-        .args(["get", "clusters"])
-        .output()
-        .context("cannot run kind")?;
+    let output = kind(layout).args(["get", "clusters"]).output().context("cannot run kind")?;
     if !output.status.success() {
-        bail!(
-            "kind get clusters failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("kind get clusters failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .any(|name| name == NAME))
+    Ok(String::from_utf8_lossy(&output.stdout).lines().any(|name| name == NAME))
 }
 
 fn kind(layout: &Layout) -> Command {

@@ -51,10 +51,7 @@ impl Layout {
             Some(folder) => folder,
             None => user_folder("XDG_CACHE_HOME", ".cache")?.join("bp-openclaw"),
         };
-        Ok(Self {
-            state: std::path::absolute(state)?,
-            cache: std::path::absolute(cache)?,
-        })
+        Ok(Self { state: std::path::absolute(state)?, cache: std::path::absolute(cache)? })
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -90,17 +87,11 @@ impl Layout {
         make_folder(path.parent().context("the state folder has no parent")?)?;
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         // One that was interrupted lets go within moments.
-        process::wait_until(
-            "another cluster-dev to finish",
-            Duration::from_secs(10),
-            &[],
-            || Ok(file.try_lock().is_ok()),
-        )
+        process::wait_until("another cluster-dev to finish", Duration::from_secs(10), &[], || {
+            Ok(file.try_lock().is_ok())
+        })
         .with_context(|| {
-            format!(
-                "another cluster-dev is at work ({} is locked)",
-                path.display()
-            )
+            format!("another cluster-dev is at work ({} is locked)", path.display())
         })?;
         Ok(file)
     }

@@ -39,22 +39,16 @@ fn link(layout: &Layout) -> Result<()> {
         Some(_) => ip(&format!("link delete {HOST_LINK}"))?,
         None => {}
     }
-    ip(&format!(
-        "link add {HOST_LINK} type veth peer name {NODE_LINK} netns {NAME}"
-    ))?;
+    ip(&format!("link add {HOST_LINK} type veth peer name {NODE_LINK} netns {NAME}"))?;
     ip(&format!("address add {HOST}/{LINK_PREFIX} dev {HOST_LINK}"))?;
     ip(&format!("link set {HOST_LINK} up"))?;
     ip(&format!("-n {NAME} link set lo up"))?;
-    ip(&format!(
-        "-n {NAME} address add {NODE}/{LINK_PREFIX} dev {NODE_LINK}"
-    ))?;
+    ip(&format!("-n {NAME} address add {NODE}/{LINK_PREFIX} dev {NODE_LINK}"))?;
     ip(&format!("-n {NAME} link set {NODE_LINK} up"))?;
     ip(&format!("-n {NAME} route add default via {HOST}"))?;
     // The link's own /24 is more specific; this is for pods and services.
     ip(&format!("route add {CLUSTER_NET} via {NODE}"))?;
-    run(Command::new("ip")
-        .args(["link", "set", HOST_LINK, "alias"])
-        .arg(&layout.state))
+    run(Command::new("ip").args(["link", "set", HOST_LINK, "alias"]).arg(&layout.state))
 }
 
 /// A mount namespace, kept by a bind mount of its file on a private mount (mount_namespaces(7)).
@@ -69,16 +63,11 @@ fn private_mounts(layout: &Layout) -> Result<()> {
         fs::write(&file, "")?;
         let mut option = std::ffi::OsString::from("--mount=");
         option.push(&file);
-        run(Command::new("unshare")
-            .arg(option)
-            .args(["--propagation", "slave", "true"]))?;
+        run(Command::new("unshare").arg(option).args(["--propagation", "slave", "true"]))?;
         // Pods share mounts with the kubelet; containerd's sockets and the containers' logs are ours alone.
         run(inside(layout, "mount").args(["--make-rshared", "/"]))?;
         run(inside(layout, "mount").args(["-t", "tmpfs", "tmpfs", "/run"]))?;
-        run(inside(layout, "mount")
-            .arg("--bind")
-            .arg(layout.folder("var-log")?)
-            .arg("/var/log"))?;
+        run(inside(layout, "mount").arg("--bind").arg(layout.folder("var-log")?).arg("/var/log"))?;
     }
     Ok(())
 }
@@ -108,10 +97,7 @@ pub(crate) fn inside(layout: &Layout, program: impl AsRef<std::ffi::OsStr>) -> C
     let mut command = Command::new("nsenter");
     let mut mount = std::ffi::OsString::from("--mount=");
     mount.push(layout.namespaces().join("mount"));
-    command
-        .arg(mount)
-        .arg(format!("--net={}", namespace_file().display()))
-        .arg(program);
+    command.arg(mount).arg(format!("--net={}", namespace_file().display())).arg(program);
     command
 }
 
@@ -137,9 +123,8 @@ fn namespace_file() -> std::path::PathBuf {
 
 /// Refuses to take addresses that something else on this machine uses.
 fn refuse_taken_network() -> Result<()> {
-    let output = Command::new("ip")
-        .args(["-4", "route", "show", "to", "root", CLUSTER_NET])
-        .output()?;
+    let output =
+        Command::new("ip").args(["-4", "route", "show", "to", "root", CLUSTER_NET]).output()?;
     let routes = String::from_utf8_lossy(&output.stdout);
     if routes.trim().is_empty() {
         return Ok(());
@@ -155,9 +140,7 @@ fn is_mount_point(path: &Path) -> Result<bool> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read the mounts")?;
     // Spaces stand as octal escapes in that file.
     let wanted = path.display().to_string().replace(' ', "\\040");
-    Ok(mounts
-        .lines()
-        .any(|line| line.split(' ').nth(4) == Some(wanted.as_str())))
+    Ok(mounts.lines().any(|line| line.split(' ').nth(4) == Some(wanted.as_str())))
 }
 
 fn ip(arguments: &str) -> Result<()> {
@@ -166,15 +149,10 @@ fn ip(arguments: &str) -> Result<()> {
 
 /// Runs a short command; its words on stderr become the error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
     if !output.status.success() {
-        bail!(
-            "{command:?} failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

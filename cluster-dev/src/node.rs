@@ -49,18 +49,13 @@ fn start_containerd(layout: &Layout) -> Result<()> {
     let folders = std::iter::once(tools::bin(layout)?).chain(std::env::split_paths(&path));
     command.env("PATH", std::env::join_paths(folders)?);
     let containerd = process::start(layout, "containerd", &command)?;
-    process::wait_until(
-        "containerd",
-        Duration::from_secs(60),
-        &[&containerd],
-        || {
-            let mut version = inside(layout, tools::program(layout, "ctr"));
-            Ok(version
-                .args(["--address", CONTAINERD, "version"])
-                .output()
-                .is_ok_and(|output| output.status.success()))
-        },
-    )
+    process::wait_until("containerd", Duration::from_secs(60), &[&containerd], || {
+        let mut version = inside(layout, tools::program(layout, "ctr"));
+        Ok(version
+            .args(["--address", CONTAINERD, "version"])
+            .output()
+            .is_ok_and(|output| output.status.success()))
+    })
 }
 
 fn containerd_config(layout: &Layout) -> Result<String> {
@@ -124,23 +119,13 @@ fn cni_config(layout: &Layout) -> Result<serde_json::Value> {
 fn kubelet(layout: &Layout) -> Result<Command> {
     addons::write_resolv_conf(layout)?;
     let config = layout.state.join("kubelet.yaml");
-    fs::write(
-        &config,
-        serde_json::to_string_pretty(&kubelet_config(layout)?)?,
-    )?;
+    fs::write(&config, serde_json::to_string_pretty(&kubelet_config(layout)?)?)?;
     let mut command = inside(layout, tools::program(layout, "kubelet"));
     command.arg("--config").arg(&config);
-    command
-        .arg("--kubeconfig")
-        .arg(pki::kubeconfig_of(layout, "kubelet"));
+    command.arg("--kubeconfig").arg(pki::kubeconfig_of(layout, "kubelet"));
     command.arg("--root-dir").arg(layout.folder("kubelet")?);
     command.arg("--cert-dir").arg(layout.folder("kubelet-pki")?);
-    command.args([
-        "--hostname-override",
-        NODE_NAME,
-        "--node-ip",
-        &NODE.to_string(),
-    ]);
+    command.args(["--hostname-override", NODE_NAME, "--node-ip", &NODE.to_string()]);
     Ok(command)
 }
 
@@ -177,9 +162,7 @@ fn kubelet_config(layout: &Layout) -> Result<serde_json::Value> {
 
 fn kube_proxy(layout: &Layout) -> Command {
     let mut command = inside(layout, tools::program(layout, "kube-proxy"));
-    command
-        .arg("--kubeconfig")
-        .arg(pki::kubeconfig_of(layout, "kube-proxy"));
+    command.arg("--kubeconfig").arg(pki::kubeconfig_of(layout, "kube-proxy"));
     command.args([
         "--proxy-mode",
         "nftables",

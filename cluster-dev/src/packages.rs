@@ -21,11 +21,8 @@ const fn needed(file: &'static str, package: &'static str) -> Needed {
 }
 
 /// Compilers for the images and for the pause program.
-const BUILD: &[Needed] = &[
-    needed("gcc", "gcc"),
-    needed("musl-gcc", "musl-tools"),
-    needed("tar", "tar"),
-];
+const BUILD: &[Needed] =
+    &[needed("gcc", "gcc"), needed("musl-gcc", "musl-tools"), needed("tar", "tar")];
 
 /// What containerd, the kubelet and kube-proxy call.
 const NODE: &[Needed] = &[
@@ -49,12 +46,8 @@ pub(crate) fn ensure(mode: Mode) -> Result<()> {
         Mode::Namespace => &[BUILD, NODE],
         Mode::Kind | Mode::ControlPlaneOnly => &[],
     };
-    let missing: Vec<_> = lists
-        .iter()
-        .copied()
-        .flatten()
-        .filter(|needed| !is_there(needed.file))
-        .collect();
+    let missing: Vec<_> =
+        lists.iter().copied().flatten().filter(|needed| !is_there(needed.file)).collect();
     if !is_there("go") {
         bail!(
             "Go 1.26.6 or newer is needed to build Kubernetes' own programs; install it and put it in PATH"
@@ -74,9 +67,7 @@ pub(crate) fn ensure(mode: Mode) -> Result<()> {
         let files: Vec<_> = missing.iter().map(|needed| needed.file).collect();
         bail!("{} missing; install with:\n    {by_hand}", files.join(", "));
     }
-    report::step(format!("installing {}", packages.join(" ")), || {
-        install(&packages, &by_hand)
-    })
+    report::step(format!("installing {}", packages.join(" ")), || install(&packages, &by_hand))
 }
 
 fn install(packages: &[&str], by_hand: &str) -> Result<()> {

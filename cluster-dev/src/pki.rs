@@ -20,11 +20,7 @@ const DAYS: u16 = 365;
 /// Who gets a client certificate: file name, user, group.
 const CLIENTS: &[(&str, &str, Option<&str>)] = &[
     ("admin", "admin", Some("system:masters")),
-    (
-        "apiserver-kubelet-client",
-        "kube-apiserver",
-        Some("system:masters"),
-    ),
+    ("apiserver-kubelet-client", "kube-apiserver", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
@@ -41,13 +37,8 @@ pub(crate) fn ensure(layout: &Layout, server: &str) -> Result<()> {
     let authority = Authority::new("bp-openclaw development cluster", Validity::days(DAYS))?;
     fs::write(folder.join("ca.crt"), authority.certificate_pem())?;
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let names = [
-        "localhost",
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        NODE_NAME,
-    ];
+    let names =
+        ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", NODE_NAME];
     let addresses = [loopback, NODE.into(), API_SERVICE.into()];
     let serving = authority.server(&names, &addresses, Validity::days(DAYS))?;
     write_leaf(&folder, "serving", &serving)?;

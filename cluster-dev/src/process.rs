@@ -43,10 +43,7 @@ pub(crate) struct ProcessId {
 
 impl ProcessId {
     fn of(pid: i32) -> Option<Self> {
-        Some(Self {
-            pid,
-            started: start_time(pid)?,
-        })
+        Some(Self { pid, started: start_time(pid)? })
     }
 
     pub(crate) fn is_alive(self) -> bool {
@@ -73,33 +70,19 @@ pub(crate) fn start(layout: &Layout, name: &str, command: &Command) -> Result<Ru
             None => detached.env_remove(key),
         };
     }
-    detached
-        .env(MARK, &layout.state)
-        .current_dir("/")
-        .stdin(Stdio::null());
+    detached.env(MARK, &layout.state).current_dir("/").stdin(Stdio::null());
     detached.stdout(output.try_clone()?).stderr(output);
-    let child = detached
-        .spawn()
-        .with_context(|| format!("cannot start {name} with setsid"))?;
+    let child = detached.spawn().with_context(|| format!("cannot start {name} with setsid"))?;
     let pid = i32::try_from(child.id())?;
     let id = ProcessId::of(pid)
         .with_context(|| format!("{name} ended at once; see {}", log.display()))?;
-    fs::write(
-        layout.pids().join(format!("{name}.pid")),
-        format!("{} {}", id.pid, id.started),
-    )?;
-    Ok(Running {
-        name: name.to_owned(),
-        id,
-        log,
-    })
+    fs::write(layout.pids().join(format!("{name}.pid")), format!("{} {}", id.pid, id.started))?;
+    Ok(Running { name: name.to_owned(), id, log })
 }
 
 /// The running daemon of that name.
 pub(crate) fn find(layout: &Layout, name: &str) -> Result<Option<Running>> {
-    Ok(recorded(layout)?
-        .into_iter()
-        .find(|running| running.name == name && running.id.is_alive()))
+    Ok(recorded(layout)?.into_iter().find(|running| running.name == name && running.id.is_alive()))
 }
 
 /// Every daemon that was started, alive or not, by name.
@@ -112,21 +95,9 @@ pub(crate) fn recorded(layout: &Layout) -> Result<Vec<Running>> {
     let mut all = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let name = path
-            .file_stem()
-            .and_then(OsStr::to_str)
-            .unwrap_or_default()
-            .to_owned();
-        if let Some(id) = fs::read_to_string(&path)
-            .ok()
-            .as_deref()
-            .and_then(parse_record)
-        {
-            all.push(Running {
-                log: layout.logs().join(format!("{name}.log")),
-                name,
-                id,
-            });
+        let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+        if let Some(id) = fs::read_to_string(&path).ok().as_deref().and_then(parse_record) {
+            all.push(Running { log: layout.logs().join(format!("{name}.log")), name, id });
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -135,10 +106,7 @@ pub(crate) fn recorded(layout: &Layout) -> Result<Vec<Running>> {
 
 fn parse_record(text: &str) -> Option<ProcessId> {
     let (pid, started) = text.trim().split_once(' ')?;
-    Some(ProcessId {
-        pid: pid.parse().ok()?,
-        started: started.parse().ok()?,
-    })
+    Some(ProcessId { pid: pid.parse().ok()?, started: started.parse().ok()? })
 }
 
 /// Waits until `ready` says so; fails early when one of `watched` has ended.
@@ -156,21 +124,13 @@ pub(crate) fn wait_until(
         }
         for running in watched {
             if !running.id.is_alive() {
-                bail!(
-                    "{} ended while waiting for {what}\n{}",
-                    running.name,
-                    tail(&running.log)
-                );
+                bail!("{} ended while waiting for {what}\n{}", running.name, tail(&running.log));
             }
         }
         let waited = report::since(started);
         if waited > limit {
             let logs: Vec<_> = watched.iter().map(|running| tail(&running.log)).collect();
-            bail!(
-                "gave up waiting for {what} after {} s\n{}",
-                limit.as_secs(),
-                logs.join("\n")
-            );
+            bail!("gave up waiting for {what} after {} s\n{}", limit.as_secs(), logs.join("\n"));
         }
         if waited.as_secs() / 5 > shown {
             shown = waited.as_secs() / 5;
@@ -194,35 +154,23 @@ pub(crate) fn tail(log: &Path) -> String {
     let mut text = Vec::new();
     if let Ok(mut file) = File::open(log) {
         let length = file.metadata().map_or(0, |metadata| metadata.len());
-        if file
-            .seek(SeekFrom::Start(length.saturating_sub(WINDOW)))
-            .is_ok()
-        {
+        if file.seek(SeekFrom::Start(length.saturating_sub(WINDOW))).is_ok() {
             drop(file.read_to_end(&mut text));
         }
     }
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
-    let last = lines
-        .get(lines.len().saturating_sub(SHOWN_LINES)..)
-        .unwrap_or_default();
-    format!(
-        "the last lines of {}:\n    {}",
-        log.display(),
-        last.join("\n    ")
-    )
+    let last = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+    format!("the last lines of {}:\n    {}", log.display(), last.join("\n    "))
 }
 
 /// Ends one daemon and forgets it.
 pub(crate) fn end(running: &Running) -> Result<()> {
     // Gone in the meantime is what was wanted.
     let _ = kill(Pid::from_raw(running.id.pid), Signal::SIGTERM);
-    wait_until(
-        &format!("{} to end", running.name),
-        Duration::from_secs(10),
-        &[],
-        || Ok(!running.id.is_alive()),
-    )
+    wait_until(&format!("{} to end", running.name), Duration::from_secs(10), &[], || {
+        Ok(!running.id.is_alive())
+    })
 }
 
 /// Ends every process of the cluster: politely, then for good. `contained` are the processes in its
@@ -230,14 +178,8 @@ pub(crate) fn end(running: &Running) -> Result<()> {
 pub(crate) fn end_all(layout: &Layout, contained: impl Fn() -> Vec<i32>) -> Result<usize> {
     let named = recorded(layout)?;
     let all = || -> Vec<ProcessId> {
-        let found = marked(layout)
-            .into_iter()
-            .chain(contained())
-            .filter_map(ProcessId::of);
-        let named = named
-            .iter()
-            .map(|running| running.id)
-            .filter(|id| id.is_alive());
+        let found = marked(layout).into_iter().chain(contained()).filter_map(ProcessId::of);
+        let named = named.iter().map(|running| running.id).filter(|id| id.is_alive());
         let mut all: Vec<_> = found.chain(named).collect();
         all.sort_by_key(|id| id.pid);
         all.dedup();
@@ -264,14 +206,11 @@ fn marked(layout: &Layout) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pids =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == mark.as_bytes())
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     })
     .collect()
 }
@@ -309,22 +248,14 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let id = ProcessId::of(own).unwrap();
         assert!(id.is_alive());
-        assert!(
-            !ProcessId {
-                started: id.started + 1,
-                ..id
-            }
-            .is_alive()
-        );
+        assert!(!ProcessId { started: id.started + 1, ..id }.is_alive());
     }
 
     #[test]
     fn processes_are_started_once_found_again_and_ended_with_their_children() {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout {
-            state: folder.path().join("state"),
-            cache: folder.path().join("cache"),
-        };
+        let layout =
+            Layout { state: folder.path().join("state"), cache: folder.path().join("cache") };
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' TERM; cat <> /dev/ptmx & wait"]);
         let running = start(&layout, "stubborn", &command).unwrap();
@@ -340,23 +271,18 @@ mod tests {
     #[test]
     fn a_daemon_that_ends_is_reported_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout {
-            state: folder.path().join("state"),
-            cache: folder.path().join("cache"),
-        };
+        let layout =
+            Layout { state: folder.path().join("state"), cache: folder.path().join("cache") };
         let mut command = Command::new("sh");
         command.args(["-c", "read wait < /dev/null; echo port is taken; exit 1"]);
         let error = match start(&layout, "doomed", &command) {
-            Ok(running) => wait_until("nothing", Duration::from_secs(10), &[&running], || {
-                Ok(false)
-            })
-            .unwrap_err(),
+            Ok(running) => {
+                wait_until("nothing", Duration::from_secs(10), &[&running], || Ok(false))
+                    .unwrap_err()
+            }
             Err(error) => error,
         };
         let text = format!("{error}");
-        assert!(
-            text.contains("doomed") && text.contains("doomed.log"),
-            "{text}"
-        );
+        assert!(text.contains("doomed") && text.contains("doomed.log"), "{text}");
     }
 }

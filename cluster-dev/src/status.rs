@@ -11,11 +11,7 @@ pub(crate) fn run(layout: &Layout) -> Result<()> {
     println!("mode  {mode}\nstate {}\n", layout.state.display());
     println!("{:<26} {:<8} {:>8}  LOG", "PROCESS", "STATE", "PID");
     for running in process::recorded(layout)? {
-        let state = if running.id.is_alive() {
-            "running"
-        } else {
-            "ended"
-        };
+        let state = if running.id.is_alive() { "running" } else { "ended" };
         println!(
             "{:<26} {state:<8} {:>8}  {}",
             running.name,

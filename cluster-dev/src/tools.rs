@@ -53,38 +53,23 @@ impl Tool {
         pins: (&'static str, &'static str),
         packages: &'static [&'static str],
     ) -> Self {
-        Self {
-            name,
-            go_mod: pins.0,
-            go_sum: pins.1,
-            packages,
-            tags: "",
-            renamed: None,
-            minutes: 1,
-        }
+        Self { name, go_mod: pins.0, go_sum: pins.1, packages, tags: "", renamed: None, minutes: 1 }
     }
 
     const fn takes(self, minutes: u8) -> Self {
         Self { minutes, ..self }
     }
 
-    pub(crate) const CRANE: Self = Self::new(
-        "crane",
-        CRANE_PINS,
-        &["github.com/google/go-containerregistry/cmd/crane"],
-    );
+    pub(crate) const CRANE: Self =
+        Self::new("crane", CRANE_PINS, &["github.com/google/go-containerregistry/cmd/crane"]);
     pub(crate) const ETCD: Self = Self {
         renamed: Some(("server", "etcd")),
         ..Self::new("etcd", ETCD_PINS, &["go.etcd.io/etcd/server/v3"])
     };
     pub(crate) const KUBECTL: Self =
         Self::new("kubectl", KUBERNETES, &["k8s.io/kubernetes/cmd/kubectl"]).takes(2);
-    pub(crate) const API_SERVER: Self = Self::new(
-        "kube-apiserver",
-        KUBERNETES,
-        &["k8s.io/kubernetes/cmd/kube-apiserver"],
-    )
-    .takes(4);
+    pub(crate) const API_SERVER: Self =
+        Self::new("kube-apiserver", KUBERNETES, &["k8s.io/kubernetes/cmd/kube-apiserver"]).takes(4);
     pub(crate) const KUBERNETES_NODE: Self = Self::new(
         "kubernetes-node",
         KUBERNETES,
@@ -117,10 +102,8 @@ impl Tool {
     /// Kubernetes' programs learn their version at link time; without it they say v0.0.0, and a chart
     /// that asks for a minimum refuses them.
     fn linker_flags(&self) -> String {
-        let pinned = self
-            .go_mod
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"));
+        let pinned =
+            self.go_mod.lines().find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"));
         let Some(version) = pinned.and_then(|rest| rest.split_whitespace().next()) else {
             return "-s -w".to_owned();
         };
@@ -135,37 +118,21 @@ impl Tool {
     /// Where this tool's binaries are, or will be.
     fn folder(&self, layout: &Layout) -> PathBuf {
         let mut hash = Sha256::new();
-        for part in [
-            self.go_mod,
-            self.go_sum,
-            self.tags,
-            &self.linker_flags(),
-            std::env::consts::ARCH,
-        ] {
+        for part in
+            [self.go_mod, self.go_sum, self.tags, &self.linker_flags(), std::env::consts::ARCH]
+        {
             hash.update(part);
         }
-        self.packages
-            .iter()
-            .for_each(|package| hash.update(package));
-        let key: String = hash
-            .finalize()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        layout
-            .cache
-            .join("tools")
-            .join(format!("{}-{key}", self.name))
+        self.packages.iter().for_each(|package| hash.update(package));
+        let key: String =
+            hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        layout.cache.join("tools").join(format!("{}-{key}", self.name))
     }
 }
 
 /// Builds what is missing in the cache, then links all of it into one folder, which is returned.
 pub(crate) fn ensure(layout: &Layout, tools: &[Tool]) -> Result<PathBuf> {
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| !tool.folder(layout).exists())
-        .collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.folder(layout).exists()).collect();
     if !missing.is_empty() {
         let minutes: u32 = missing.iter().map(|tool| u32::from(tool.minutes)).sum();
         report::say(format!(
@@ -203,20 +170,9 @@ pub(crate) fn kubernetes_source(layout: &Layout) -> Result<PathBuf> {
     fs::write(work.path().join("go.mod"), KUBERNETES.0)?;
     fs::write(work.path().join("go.sum"), KUBERNETES.1)?;
     let mut list = Command::new("go");
-    list.args([
-        "list",
-        "-mod",
-        "readonly",
-        "-m",
-        "-f",
-        "{{.Dir}}",
-        "k8s.io/kubernetes",
-    ]);
-    let output = list
-        .current_dir(work.path())
-        .env("GOWORK", "off")
-        .output()
-        .context("cannot run go")?;
+    list.args(["list", "-mod", "readonly", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]);
+    let output =
+        list.current_dir(work.path()).env("GOWORK", "off").output().context("cannot run go")?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if folder.is_empty() {
         bail!(
@@ -243,13 +199,9 @@ fn build(layout: &Layout, tool: &Tool) -> Result<()> {
     let folder = tool.folder(layout);
     let parent = folder.parent().context("the cache has no tools folder")?;
     make_folder(parent)?;
-    let work = tempfile::Builder::new()
-        .prefix(tool.name)
-        .tempdir_in(parent)?;
-    let (source, output) = (
-        make_folder(&work.path().join("src"))?,
-        make_folder(&work.path().join("bin"))?,
-    );
+    let work = tempfile::Builder::new().prefix(tool.name).tempdir_in(parent)?;
+    let (source, output) =
+        (make_folder(&work.path().join("src"))?, make_folder(&work.path().join("bin"))?);
     fs::write(source.join("go.mod"), tool.go_mod)?;
     fs::write(source.join("go.sum"), tool.go_sum)?;
     let total = count_packages(&source, tool)?;
@@ -268,10 +220,7 @@ fn build(layout: &Layout, tool: &Tool) -> Result<()> {
 
 fn go(source: &Path, verb: &str, tool: &Tool) -> Command {
     let mut go = Command::new("go");
-    go.arg(verb)
-        .current_dir(source)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off");
+    go.arg(verb).current_dir(source).env("CGO_ENABLED", "0").env("GOWORK", "off");
     if !tool.tags.is_empty() {
         go.args(["-tags", tool.tags]);
     }
@@ -299,11 +248,8 @@ fn count_packages(source: &Path, tool: &Tool) -> Result<usize> {
 
 fn run_with_progress(go: &mut Command, name: &str, total: usize) -> Result<()> {
     let started = SystemTime::now();
-    let mut child = go
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot run go")?;
+    let mut child =
+        go.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().context("cannot run go")?;
     let lines = BufReader::new(child.stderr.take().context("go has no stderr")?).lines();
     let (mut built, mut last, mut shown) = (0_usize, Vec::new(), 0);
     for line in lines {
@@ -312,9 +258,7 @@ fn run_with_progress(go: &mut Command, name: &str, total: usize) -> Result<()> {
         let elapsed = report::since(started).as_secs();
         if elapsed / 10 > shown {
             shown = elapsed / 10;
-            report::progress(format!(
-                "{name}: {built} of at most {total} packages, {elapsed} s"
-            ));
+            report::progress(format!("{name}: {built} of at most {total} packages, {elapsed} s"));
         }
         last.push(line);
         if last.len() > 40 {
@@ -322,10 +266,7 @@ fn run_with_progress(go: &mut Command, name: &str, total: usize) -> Result<()> {
         }
     }
     if !child.wait()?.success() {
-        bail!(
-            "go build failed for {name}; its last lines:\n    {}",
-            last.join("\n    ")
-        );
+        bail!("go build failed for {name}; its last lines:\n    {}", last.join("\n    "));
     }
     Ok(())
 }

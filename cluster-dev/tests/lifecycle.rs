@@ -1,5 +1,7 @@
 //! `up` and `down` on the control plane alone, which can be had beside any other cluster.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,9 +16,7 @@ struct OwnCluster {
 
 impl OwnCluster {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     fn state(&self) -> PathBuf {
@@ -39,10 +39,7 @@ impl OwnCluster {
     fn succeeds(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        assert!(
-            output.status.success(),
-            "cluster-dev {arguments:?}: {stdout}{stderr}"
-        );
+        assert!(output.status.success(), "cluster-dev {arguments:?}: {stdout}{stderr}");
         stdout + &stderr
     }
 
@@ -53,9 +50,7 @@ impl OwnCluster {
         let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter(|pid: &u32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable == mark.as_bytes())
+            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
         })
         .collect()
     }
@@ -91,11 +86,7 @@ fn up_twice_changes_nothing_and_down_ends_all_of_it() {
     assert_eq!(first.len(), 2, "etcd and kube-apiserver");
     cluster.succeeds(&["up"]);
     assert_eq!(cluster.processes(), first);
-    assert!(
-        cluster
-            .succeeds(&["env"])
-            .contains("CLUSTER_MODE=control-plane-only")
-    );
+    assert!(cluster.succeeds(&["env"]).contains("CLUSTER_MODE=control-plane-only"));
 
     cluster.succeeds(&["down"]);
     assert_eq!(cluster.processes(), Vec::<u32>::new());
@@ -106,11 +97,8 @@ fn up_twice_changes_nothing_and_down_ends_all_of_it() {
 #[test]
 fn down_cleans_up_after_an_up_that_was_killed() {
     let cluster = OwnCluster::new();
-    let mut up = cluster
-        .command(&["up", "--control-plane-only"])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut up =
+        cluster.command(&["up", "--control-plane-only"]).stderr(Stdio::null()).spawn().unwrap();
     wait_for_file(&cluster.state().join("pids/etcd.pid"));
     up.kill().unwrap();
     up.wait().unwrap();
@@ -139,8 +127,5 @@ fn another_mode_than_the_running_one_is_refused() {
     fs::create_dir_all(cluster.state()).unwrap();
     fs::write(cluster.state().join("mode"), "control-plane-only").unwrap();
     let said = text(&cluster.run(&["up", "--mode", "kind"]).stderr);
-    assert!(
-        said.contains("control-plane-only") && said.contains("cluster-dev down"),
-        "{said}"
-    );
+    assert!(said.contains("control-plane-only") && said.contains("cluster-dev down"), "{said}");
 }

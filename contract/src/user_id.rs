@@ -9,7 +9,9 @@ pub struct UserId(String);
 
 /// The text is not a lowercase 8-4-4-4-12 hex UUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a user id: it must be a lowercase UUID like 11111111-2222-4333-8444-555555555555")]
+#[error(
+    "{0:?} is not a user id: it must be a lowercase UUID like 11111111-2222-4333-8444-555555555555"
+)]
 pub struct InvalidUserId(String);
 
 /// How much of a rejected text an error repeats, in characters.

@@ -33,28 +33,11 @@ async fn readyz(
     shutdown: Option<Extension<Shutdown>>,
 ) -> (StatusCode, String) {
     if shutdown.is_some_and(|Extension(shutdown)| shutdown.is_draining()) {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "shutdown: draining\n".to_owned(),
-        );
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutdown: draining\n".to_owned());
     }
     let snapshot = readiness.snapshot();
-    let status = if snapshot.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        format!(
-            "{snapshot}{}\n",
-            if snapshot.is_ready() {
-                "ready"
-            } else {
-                "not ready"
-            }
-        ),
-    )
+    let status = if snapshot.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{snapshot}{}\n", if snapshot.is_ready() { "ready" } else { "not ready" }))
 }
 
 async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
@@ -91,21 +74,12 @@ mod tests {
         let readiness = Readiness::new();
         let keys = readiness.gate("keys");
         let router = router(readiness, Arc::default());
-        assert_eq!(
-            get(&router, request("/livez")).await,
-            (StatusCode::OK, "ok\n".to_owned())
-        );
+        assert_eq!(get(&router, request("/livez")).await, (StatusCode::OK, "ok\n".to_owned()));
         let (status, text) = get(&router, request("/readyz")).await;
-        assert_eq!(
-            (status.as_u16(), text.as_str()),
-            (503, "keys: starting\nnot ready\n")
-        );
+        assert_eq!((status.as_u16(), text.as_str()), (503, "keys: starting\nnot ready\n"));
         keys.ready();
         let (status, text) = get(&router, request("/readyz")).await;
-        assert_eq!(
-            (status.as_u16(), text.as_str()),
-            (200, "keys: ready\nready\n")
-        );
+        assert_eq!((status.as_u16(), text.as_str()), (200, "keys: ready\nready\n"));
     }
 
     #[tokio::test]
@@ -115,10 +89,7 @@ mod tests {
         assert_eq!(get(&router, request("/readyz")).await.0, StatusCode::OK);
         trigger.drain();
         let (status, text) = get(&router, request("/readyz")).await;
-        assert_eq!(
-            (status.as_u16(), text.as_str()),
-            (503, "shutdown: draining\n")
-        );
+        assert_eq!((status.as_u16(), text.as_str()), (503, "shutdown: draining\n"));
     }
 
     #[tokio::test]
@@ -129,9 +100,6 @@ mod tests {
         seen.inc();
         let router = router(Readiness::new(), Arc::new(registry));
         let (_, text) = get(&router, request("/metrics")).await;
-        assert_eq!(
-            text,
-            "# HELP seen What was seen.\n# TYPE seen counter\nseen_total 1\n# EOF\n"
-        );
+        assert_eq!(text, "# HELP seen What was seen.\n# TYPE seen counter\nseen_total 1\n# EOF\n");
     }
 }

@@ -43,11 +43,7 @@ impl LogArgs {
 
     fn format(&self) -> LogFormat {
         self.log_format.unwrap_or_else(|| {
-            if std::io::stderr().is_terminal() {
-                LogFormat::Text
-            } else {
-                LogFormat::Json
-            }
+            if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json }
         })
     }
 }
@@ -73,10 +69,7 @@ pub struct DrainArgs {
 
 impl Default for DrainArgs {
     fn default() -> Self {
-        Self {
-            drain_delay: Duration::from_secs(5),
-            drain_deadline: Duration::from_secs(25),
-        }
+        Self { drain_delay: Duration::from_secs(5), drain_deadline: Duration::from_secs(25) }
     }
 }
 

@@ -125,10 +125,7 @@ impl Fetcher {
         let answer = tokio::time::timeout(timeout, self.get(url, max_bytes)).await;
         answer
             .unwrap_or(Err(FetchFault::Timeout(timeout)))
-            .map_err(|source| FetchError {
-                url: url.to_owned(),
-                source,
-            })
+            .map_err(|source| FetchError { url: url.to_owned(), source })
     }
 
     async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
@@ -140,10 +137,7 @@ impl Fetcher {
         if response.status() != StatusCode::OK {
             return Err(FetchFault::Status(response.status()));
         }
-        match Limited::new(response.into_body(), max_bytes)
-            .collect()
-            .await
-        {
+        match Limited::new(response.into_body(), max_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchFault::TooLarge(max_bytes)),
             Err(error) => Err(FetchFault::Body(error)),
@@ -158,17 +152,13 @@ fn get_json(url: &str) -> Result<Request<Body>, FetchFault> {
     }
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = url;
-    request
-        .headers_mut()
-        .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     Ok(request)
 }
 
 /// The public CAs and those in `ca_file`.
 pub fn trust(ca_file: Option<&Path>) -> Result<RootCertStore, CaError> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         append(&mut roots, path)?;
     }
@@ -176,23 +166,17 @@ pub fn trust(ca_file: Option<&Path>) -> Result<RootCertStore, CaError> {
 }
 
 fn append(roots: &mut RootCertStore, path: &Path) -> Result<(), CaError> {
-    let unreadable = |source| CaError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| CaError::Unreadable { path: path.to_owned(), source };
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(unreadable)?;
     if certificates.is_empty() {
-        return Err(CaError::Empty {
-            path: path.to_owned(),
-        });
+        return Err(CaError::Empty { path: path.to_owned() });
     }
     for certificate in certificates {
-        roots.add(certificate).map_err(|source| CaError::Unusable {
-            path: path.to_owned(),
-            source,
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|source| CaError::Unusable { path: path.to_owned(), source })?;
     }
     Ok(())
 }
@@ -236,10 +220,7 @@ mod tests {
     }
 
     async fn fetch(url: &str, max_bytes: usize) -> Result<Bytes, FetchError> {
-        Fetcher::new(None)
-            .unwrap()
-            .get_json_bytes(url, max_bytes, 10 * SECOND)
-            .await
+        Fetcher::new(None).unwrap().get_json_bytes(url, max_bytes, 10 * SECOND).await
     }
 
     #[tokio::test]
@@ -254,33 +235,19 @@ mod tests {
     async fn anything_but_200_is_an_error() {
         let url = server(Router::new()).await;
         let error = fetch(&url, 100).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("{url}: the answer is 404 Not Found, not 200")
-        );
+        assert_eq!(error.to_string(), format!("{url}: the answer is 404 Not Found, not 200"));
     }
 
     #[tokio::test]
     async fn an_error_names_the_url_and_the_cause() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let error = fetch(&format!("http://{free}/keys"), 100)
-            .await
-            .unwrap_err();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = fetch(&format!("http://{free}/keys"), 100).await.unwrap_err();
         let text = Chain(&error).to_string();
-        assert!(
-            text.starts_with(&format!("http://{free}/keys: unreachable")),
-            "{text}"
-        );
+        assert!(text.starts_with(&format!("http://{free}/keys: unreachable")), "{text}");
         assert!(text.contains("refused"), "{text}");
         for url in ["ftp://host/", "/keys", "http://ho st"] {
             let error = fetch(url, 100).await.unwrap_err();
-            assert!(
-                matches!(error.fault(), FetchFault::Url(_) | FetchFault::Scheme),
-                "{error}"
-            );
+            assert!(matches!(error.fault(), FetchFault::Url(_) | FetchFault::Scheme), "{error}");
         }
     }
 
@@ -290,10 +257,7 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().unwrap());
         let fetcher = Fetcher::new(None).unwrap();
         let error = fetcher.get_json_bytes(&url, 100, SECOND).await.unwrap_err();
-        assert!(
-            matches!(error.fault(), FetchFault::Timeout(SECOND)),
-            "{error}"
-        );
+        assert!(matches!(error.fault(), FetchFault::Timeout(SECOND)), "{error}");
     }
 
     #[test]
@@ -304,17 +268,11 @@ mod tests {
         assert!(matches!(missing, CaError::Unreadable { .. }), "{missing}");
         std::fs::write(&file, "no certificate\n").unwrap();
         let empty = trust(Some(&file)).unwrap_err().to_string();
-        assert!(
-            empty.ends_with("ca.crt holds no CERTIFICATE block"),
-            "{empty}"
-        );
+        assert!(empty.ends_with("ca.crt holds no CERTIFICATE block"), "{empty}");
         let key = rcgen::KeyPair::generate().unwrap();
         let mut ca = rcgen::CertificateParams::default();
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         std::fs::write(&file, ca.self_signed(&key).unwrap().pem()).unwrap();
-        assert_eq!(
-            trust(Some(&file)).unwrap().len(),
-            trust(None).unwrap().len() + 1
-        );
+        assert_eq!(trust(Some(&file)).unwrap().len(), trust(None).unwrap().len() + 1);
     }
 }

@@ -35,13 +35,7 @@ impl Problem {
     /// `code` is a stable kebab-case word; `title` says the same to a person in every case.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        Self {
-            status,
-            code,
-            title,
-            detail: None,
-            retry_after: None,
-        }
+        Self { status, code, title, detail: None, retry_after: None }
     }
 
     /// What was wrong this time, and what would help.
@@ -73,10 +67,7 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(delay) = self.retry_after {
             headers.insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
@@ -92,9 +83,7 @@ pub fn problem(
     title: &'static str,
     detail: impl Into<String>,
 ) -> Response {
-    Problem::new(status, code, title)
-        .detail(detail)
-        .into_response()
+    Problem::new(status, code, title).detail(detail).into_response()
 }
 
 #[cfg(test)]
@@ -103,23 +92,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_is_readable_by_people_and_programs() {
-        let response = Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "upstream-down",
-            "Not there",
-        )
-        .detail("it is starting")
-        .retry_after(Duration::from_millis(300))
-        .into_response();
+        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "upstream-down", "Not there")
+            .detail("it is starting")
+            .retry_after(Duration::from_millis(300))
+            .into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-        assert_eq!(
-            response.headers()[header::CONTENT_TYPE],
-            "application/problem+json"
-        );
-        let body = axum::body::to_bytes(response.into_body(), 1024)
-            .await
-            .unwrap();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
         let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             document,

@@ -104,9 +104,7 @@ fn async_runtime(threads: Threads) -> std::io::Result<tokio::runtime::Runtime> {
     };
     if threads == Threads::Single {
         // Blocking work is name resolution and small files: one thread, gone soon after.
-        builder
-            .max_blocking_threads(1)
-            .thread_keep_alive(std::time::Duration::from_secs(1));
+        builder.max_blocking_threads(1).thread_keep_alive(std::time::Duration::from_secs(1));
     }
     builder.enable_all().build()
 }

@@ -42,18 +42,13 @@ impl Readiness {
     #[must_use]
     pub fn gate(&self, name: &'static str) -> Gate {
         lock(&self.gates).insert(name, Some(Cow::Borrowed("starting")));
-        Gate {
-            name,
-            gates: Arc::clone(&self.gates),
-        }
+        Gate { name, gates: Arc::clone(&self.gates) }
     }
 
     /// How it is now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            gates: lock(&self.gates).clone(),
-        }
+        Snapshot { gates: lock(&self.gates).clone() }
     }
 }
 
@@ -114,18 +109,12 @@ mod tests {
         assert!(readiness.snapshot().is_ready());
         let keys = readiness.gate("keys");
         let tls = readiness.gate("tls");
-        assert_eq!(
-            readiness.snapshot().to_string(),
-            "keys: starting\ntls: starting\n"
-        );
+        assert_eq!(readiness.snapshot().to_string(), "keys: starting\ntls: starting\n");
         keys.ready();
         assert!(!readiness.snapshot().is_ready());
         tls.ready();
         assert!(readiness.snapshot().is_ready());
         keys.not_ready("issuer unreachable");
-        assert_eq!(
-            readiness.snapshot().to_string(),
-            "keys: issuer unreachable\ntls: ready\n"
-        );
+        assert_eq!(readiness.snapshot().to_string(), "keys: issuer unreachable\ntls: ready\n");
     }
 }

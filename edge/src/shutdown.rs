@@ -90,10 +90,7 @@ impl Trigger {
 
 async fn follow(mut terminate: Signal, mut interrupt: Signal, trigger: Trigger) {
     let first = next(&mut terminate, &mut interrupt).await;
-    tracing::info!(
-        signal = first,
-        "draining; a second signal ends the program at once"
-    );
+    tracing::info!(signal = first, "draining; a second signal ends the program at once");
     trigger.drain();
     let second = next(&mut terminate, &mut interrupt).await;
     tracing::warn!(signal = second, "aborting");

@@ -81,11 +81,7 @@ pub fn server_config(chain: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError>
     let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(certificates, key)
-        })
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
         .map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
@@ -197,10 +193,7 @@ impl fmt::Debug for Certificates {
 
 impl Pair {
     fn read(chain_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
-        Ok(Self {
-            chain: read(chain_file)?,
-            key: read(key_file)?,
-        })
+        Ok(Self { chain: read(chain_file)?, key: read(key_file)? })
     }
 
     fn config(&self) -> Result<ServerConfig, TlsError> {
@@ -209,10 +202,7 @@ impl Pair {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -280,19 +270,9 @@ mod tests {
 
         let (chain, key) = pair();
         files.put("tls.crt", &chain);
-        assert!(
-            matches!(certificates.reload(), Err(TlsError::Pair(_))),
-            "half of a new pair"
-        );
-        assert_eq!(
-            certificates.reload().unwrap(),
-            Reload::Unchanged,
-            "said once"
-        );
-        assert!(
-            Arc::ptr_eq(&first, &served.current()),
-            "the last good one stays"
-        );
+        assert!(matches!(certificates.reload(), Err(TlsError::Pair(_))), "half of a new pair");
+        assert_eq!(certificates.reload().unwrap(), Reload::Unchanged, "said once");
+        assert!(Arc::ptr_eq(&first, &served.current()), "the last good one stays");
 
         files.put("tls.key", &key);
         assert_eq!(certificates.reload().unwrap(), Reload::Replaced);

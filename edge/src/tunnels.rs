@@ -21,11 +21,7 @@ impl Tunnels {
     /// Tunnels that nobody ends, for a router that is called without a server.
     #[must_use]
     pub fn untracked() -> Self {
-        Self::new(
-            TaskTracker::new(),
-            CancellationToken::new(),
-            CancellationToken::new(),
-        )
+        Self::new(TaskTracker::new(), CancellationToken::new(), CancellationToken::new())
     }
 
     pub(crate) fn new(
@@ -33,19 +29,11 @@ impl Tunnels {
         ending: CancellationToken,
         aborting: CancellationToken,
     ) -> Self {
-        Self {
-            tasks,
-            ending,
-            aborting,
-            place: None,
-        }
+        Self { tasks, ending, aborting, place: None }
     }
 
     pub(crate) fn holding(&self, place: Arc<OwnedSemaphorePermit>) -> Self {
-        Self {
-            place: Some(place),
-            ..self.clone()
-        }
+        Self { place: Some(place), ..self.clone() }
     }
 
     /// Runs `tunnel` until it ends, or until the server ends what did not end by itself.

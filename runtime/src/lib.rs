@@ -56,22 +56,12 @@ pub struct Args {
 
 /// Serves until the program is asked to stop.
 pub async fn serve(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
-    let Args {
-        listen,
-        ca_file,
-        drain,
-        log: _,
-    } = args;
+    let Args { listen, ca_file, drain, log: _ } = args;
     let newapi = newapi_from(|name| std::env::var(name).ok(), ca_file.as_deref())
         .map_err(Failure::config)?;
-    let listener = Listener::bind(listen, "runtime")
-        .await
-        .map_err(Failure::runtime)?;
+    let listener = Listener::bind(listen, "runtime").await.map_err(Failure::runtime)?;
     tracing::info!(newapi = newapi.host(), "forwarding /v1 to NewAPI");
-    let limits = Limits {
-        drain,
-        ..Limits::default()
-    };
+    let limits = Limits { drain, ..Limits::default() };
     edge::serve::serve(listener, None, app(newapi), limits, shutdown).await;
     Ok(())
 }

@@ -8,7 +8,5 @@ use runtime::{Args, serve};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    run(Threads::Single, &args.log.clone(), |shutdown| {
-        serve(args, shutdown)
-    })
+    run(Threads::Single, &args.log.clone(), |shutdown| serve(args, shutdown))
 }

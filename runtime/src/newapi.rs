@@ -21,9 +21,8 @@ impl ApiKey {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);
         }
-        let mut authorization: HeaderValue = format!("Bearer {key}")
-            .parse()
-            .map_err(|_invalid_header| InvalidKey)?;
+        let mut authorization: HeaderValue =
+            format!("Bearer {key}").parse().map_err(|_invalid_header| InvalidKey)?;
         authorization.set_sensitive(true);
         Ok(Self { authorization })
     }
@@ -60,12 +59,7 @@ impl NewApi {
     pub(crate) async fn forward(&self, request: Request<Body>) -> Response {
         let edit = |headers: &mut HeaderMap| {
             // NewAPI is another site: what the browser keeps for ours is not for it.
-            for ours in [
-                header::HOST,
-                header::COOKIE,
-                header::ORIGIN,
-                header::REFERER,
-            ] {
+            for ours in [header::HOST, header::COOKIE, header::ORIGIN, header::REFERER] {
                 headers.remove(ours);
             }
             headers.insert(header::AUTHORIZATION, self.key.authorization.clone());

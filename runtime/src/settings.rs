@@ -60,9 +60,7 @@ pub fn newapi_from(
     ca_file: Option<&Path>,
 ) -> Result<NewApi, SettingsError> {
     let variable = |name, key| {
-        lookup(name)
-            .filter(|text| !text.trim().is_empty())
-            .ok_or(Missing { name, key })
+        lookup(name).filter(|text| !text.trim().is_empty()).ok_or(Missing { name, key })
     };
     let base = variable(env::NEWAPI_BASE_URL, secret::NEWAPI_BASE_URL_KEY);
     let key = variable(env::NEWAPI_KEY, secret::NEWAPI_KEY_KEY);
@@ -84,10 +82,7 @@ mod tests {
 
     fn error(variables: &[(&str, &str)]) -> String {
         let lookup = |name: &str| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         newapi_from(lookup, None).unwrap_err().to_string()
     }
@@ -111,27 +106,14 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_but_a_key_is_not_shown() {
         let url = error(&[("NEWAPI_BASE_URL", "newapi:3000"), ("NEWAPI_KEY", "sk-1")]);
-        assert!(
-            url.contains("NEWAPI_BASE_URL") && url.contains("newapi:3000"),
-            "{url}"
-        );
-        let key = error(&[
-            ("NEWAPI_BASE_URL", "http://newapi"),
-            ("NEWAPI_KEY", "sk 1\n2"),
-        ]);
-        assert!(
-            key.starts_with("NEWAPI_KEY: ") && !key.contains("sk"),
-            "{key}"
-        );
+        assert!(url.contains("NEWAPI_BASE_URL") && url.contains("newapi:3000"), "{url}");
+        let key = error(&[("NEWAPI_BASE_URL", "http://newapi"), ("NEWAPI_KEY", "sk 1\n2")]);
+        assert!(key.starts_with("NEWAPI_KEY: ") && !key.contains("sk"), "{key}");
     }
 
     #[test]
     fn the_help_names_the_variables_of_the_contract() {
-        for name in [
-            env::NEWAPI_BASE_URL,
-            env::NEWAPI_KEY,
-            secret::NEWAPI_KEY_PREFIX,
-        ] {
+        for name in [env::NEWAPI_BASE_URL, env::NEWAPI_KEY, secret::NEWAPI_KEY_PREFIX] {
             assert!(HELP.contains(name), "{name}");
         }
     }

@@ -56,12 +56,8 @@ pub(crate) async fn chat(State(newapi): State<NewApi>, mut request: Request<Body
 }
 
 fn no_handshake(detail: &str) -> Response {
-    let mut response = problem(
-        StatusCode::UPGRADE_REQUIRED,
-        "websocket-required",
-        "A WebSocket path",
-        detail,
-    );
+    let mut response =
+        problem(StatusCode::UPGRADE_REQUIRED, "websocket-required", "A WebSocket path", detail);
     let upgrade = header::HeaderValue::from_static("websocket");
     response.headers_mut().insert(header::UPGRADE, upgrade);
     response
@@ -99,10 +95,7 @@ async fn converse(socket: &mut Socket, newapi: &NewApi) -> Result<(), tungstenit
 }
 
 async fn say_goodbye(socket: &mut Socket) -> Result<(), tungstenite::Error> {
-    let reason = CloseFrame {
-        code: CloseCode::Away,
-        reason: "runtime is going away".into(),
-    };
+    let reason = CloseFrame { code: CloseCode::Away, reason: "runtime is going away".into() };
     socket.close(Some(reason)).await?;
     while socket.next().await.transpose()?.is_some() {}
     Ok(())
@@ -117,10 +110,7 @@ fn chat_request(text: &str) -> serde_json::Result<Request<Body>> {
     *request.uri_mut() = http::Uri::from_static("/v1/chat/completions");
     let headers = request.headers_mut();
     headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     Ok(request)
 }
 

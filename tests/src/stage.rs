@@ -3,14 +3,14 @@
 
 use std::{
     fs::File,
-    sync::{Arc, Once},
+    sync::{Arc, Once, OnceLock},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use contract::{object, port};
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
 use kube::{Api, Client, ResourceExt as _};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use crate::{
     admission,
@@ -172,7 +172,7 @@ impl Admission {
         }
         let kube = cluster.api().await?;
         let local = LOCAL_ADMISSION.get_or_init(|| async {
-            let _lock = lock(&cluster).map_err(Arc::new)?;
+            occupy(&cluster).await.map_err(Arc::new)?;
             admission::bring_up(&cluster, &kube).await.map_err(Arc::new)
         });
         local.await.clone().map_err(|error| anyhow!("{error:#}"))?;
@@ -228,7 +228,7 @@ async fn webhook_of(client: &Client) -> Result<Door> {
 }
 
 async fn bring_up(cluster: &Cluster, new_api: NewApi) -> Result<(Keycloak, NewApi)> {
-    let _lock = lock(cluster)?;
+    occupy(cluster).await?;
     let kube = cluster.api().await?;
     let keycloak = Keycloak::of(cluster);
     new_api.ensure_running(cluster).await?;
@@ -241,10 +241,21 @@ async fn bring_up(cluster: &Cluster, new_api: NewApi) -> Result<(Keycloak, NewAp
     Ok((keycloak, new_api))
 }
 
-/// Holds off other programs that bring things up in this cluster, until it is dropped.
-fn lock(cluster: &Cluster) -> Result<File> {
+/// Keeps other programs off the stage until this one ends: two stories at once would stop each
+/// other's pods.
+async fn occupy(cluster: &Cluster) -> Result<()> {
+    static OCCUPIED: OnceLock<File> = OnceLock::new();
     let path = cluster.state.join("stage.lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.lock()?;
-    Ok(file)
+    let file = match file.try_lock() {
+        Ok(()) => file,
+        Err(_) => {
+            let freed = spawn_blocking(move || file.lock().map(|()| file));
+            let waiting = async { Ok(freed.await??) };
+            patience::during("another demo or test run has this cluster", waiting).await?
+        }
+    };
+    // Kept for as long as the program runs, because that is how long it plays.
+    OCCUPIED.get_or_init(|| file);
+    Ok(())
 }

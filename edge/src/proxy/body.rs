@@ -28,10 +28,7 @@ pub(super) fn while_alive(body: Body, life: Life) -> Body {
     let over = Box::pin(async move {
         life.over().await;
     });
-    Body::new(WhileAlive {
-        body,
-        over: Some(over),
-    })
+    Body::new(WhileAlive { body, over: Some(over) })
 }
 
 struct WhileAlive {
@@ -48,11 +45,7 @@ impl HttpBody for WhileAlive {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self
-            .over
-            .as_mut()
-            .is_some_and(|over| over.as_mut().poll(context).is_ready())
-        {
+        if self.over.as_mut().is_some_and(|over| over.as_mut().poll(context).is_ready()) {
             self.over = None;
             // Lets go of the upstream's connection at once.
             self.body = Body::empty();

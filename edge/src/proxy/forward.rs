@@ -89,12 +89,7 @@ pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<
             let fault = Fault::from(&error);
             let upstream = upstream.authority().as_str();
             let error = Chain(&error).to_string();
-            tracing::warn!(
-                upstream,
-                code = fault.code(),
-                error,
-                "no answer from the upstream"
-            );
+            tracing::warn!(upstream, code = fault.code(), error, "no answer from the upstream");
             Err(fault)
         }
     }
@@ -140,10 +135,7 @@ pub(super) enum Over {
 impl Life {
     fn new(request: &Request<Body>, session: Session) -> Self {
         let tunnels = request.extensions().get::<Tunnels>().cloned();
-        Self {
-            session,
-            tunnels: tunnels.unwrap_or_else(Tunnels::untracked),
-        }
+        Self { session, tunnels: tunnels.unwrap_or_else(Tunnels::untracked) }
     }
 
     /// Where a stream runs that outlives its request.

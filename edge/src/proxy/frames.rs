@@ -40,9 +40,7 @@ impl Frames {
             }
         }
         let rest = bytes.len() - taken;
-        let payload = usize::try_from(self.payload)
-            .unwrap_or(usize::MAX)
-            .min(rest);
+        let payload = usize::try_from(self.payload).unwrap_or(usize::MAX).min(rest);
         self.payload -= payload as u64;
         taken + payload
     }
@@ -125,9 +123,8 @@ mod tests {
         for masked in [false, true] {
             for length in [0, 1, 125, 126, 65_535, 65_536] {
                 let bytes = frame(length, masked);
-                for cut in [0, 1, 2, 3, 9, bytes.len() - 1]
-                    .into_iter()
-                    .filter(|cut| *cut < bytes.len())
+                for cut in
+                    [0, 1, 2, 3, 9, bytes.len() - 1].into_iter().filter(|cut| *cut < bytes.len())
                 {
                     let (first, second) = bytes.split_at(cut);
                     let mut frames = Frames::default();

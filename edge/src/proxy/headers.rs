@@ -115,11 +115,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| unwanted(name.as_str()))
-        .cloned()
-        .collect();
+    let names: Vec<HeaderName> =
+        headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in names {
         headers.remove(name);
     }
@@ -225,10 +222,7 @@ mod tests {
         ]);
         to_upstream(&mut headers, |headers| {
             headers.insert("x-forwarded-user", HeaderValue::from_static("alice"));
-            headers.insert(
-                header::AUTHORIZATION,
-                HeaderValue::from_static("Bearer ours"),
-            );
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer ours"));
         });
         assert_eq!(headers["x-forwarded-user"], "alice");
         assert_eq!(headers[header::AUTHORIZATION], "Bearer ours");
@@ -245,11 +239,8 @@ mod tests {
 
     #[test]
     fn a_response_keeps_its_length_unless_it_is_chunked() {
-        let mut plain = headers(&[
-            ("content-length", "3"),
-            ("connection", "close, x-hop"),
-            ("x-hop", "1"),
-        ]);
+        let mut plain =
+            headers(&[("content-length", "3"), ("connection", "close, x-hop"), ("x-hop", "1")]);
         to_client(&mut plain);
         assert_eq!(plain, headers(&[("content-length", "3")]));
         let mut chunked = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);

@@ -116,11 +116,7 @@ pub fn check(request: &Request<Body>) -> Result<Kind, Refusal> {
 fn check_target(uri: &Uri) -> Result<(), Refusal> {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let visible = target.bytes().all(|byte| byte.is_ascii_graphic());
-    if target.starts_with('/') && visible {
-        Ok(())
-    } else {
-        Err(Refusal::Target)
-    }
+    if target.starts_with('/') && visible { Ok(()) } else { Err(Refusal::Target) }
 }
 
 fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -185,11 +181,7 @@ fn check_handshake(request: &Request<Body>) -> Result<(), Refusal> {
         && request.version() == Version::HTTP_11
         && lists_upgrade(request.headers())
         && request.body().is_end_stream();
-    if complete {
-        Ok(())
-    } else {
-        Err(Refusal::Handshake)
-    }
+    if complete { Ok(()) } else { Err(Refusal::Handshake) }
 }
 
 /// Whether `Connection` has the option `upgrade`.
@@ -226,62 +218,33 @@ mod tests {
 
     /// The verdict on a GET with `Host: a` and these headers.
     fn with(headers: &[(&str, &str)]) -> Result<Kind, Refusal> {
-        let headers: Vec<_> = [("host", "a")]
-            .into_iter()
-            .chain(headers.iter().copied())
-            .collect();
+        let headers: Vec<_> = [("host", "a")].into_iter().chain(headers.iter().copied()).collect();
         verdict("GET", "/", &headers)
     }
 
     #[test]
     fn methods_that_reach_beyond_the_upstream_are_refused() {
-        assert_eq!(
-            verdict("TRACE", "/", &[("host", "a")]),
-            Err(Refusal::Method)
-        );
-        assert_eq!(
-            verdict("CONNECT", "a:443", &[("host", "a:443")]),
-            Err(Refusal::Method)
-        );
+        assert_eq!(verdict("TRACE", "/", &[("host", "a")]), Err(Refusal::Method));
+        assert_eq!(verdict("CONNECT", "a:443", &[("host", "a:443")]), Err(Refusal::Method));
         assert_eq!(verdict("PROPFIND", "/", &[("host", "a")]), Ok(Kind::Plain));
     }
 
     #[test]
     fn a_target_is_a_path_of_visible_ascii() {
-        assert_eq!(
-            verdict("OPTIONS", "*", &[("host", "a")]),
-            Err(Refusal::Target)
-        );
-        assert_eq!(
-            verdict("GET", "/caf\u{e9}", &[("host", "a")]),
-            Err(Refusal::Target)
-        );
-        assert_eq!(
-            verdict("GET", "/a/../%2F//;x?y={z}", &[("host", "a")]),
-            Ok(Kind::Plain)
-        );
+        assert_eq!(verdict("OPTIONS", "*", &[("host", "a")]), Err(Refusal::Target));
+        assert_eq!(verdict("GET", "/caf\u{e9}", &[("host", "a")]), Err(Refusal::Target));
+        assert_eq!(verdict("GET", "/a/../%2F//;x?y={z}", &[("host", "a")]), Ok(Kind::Plain));
     }
 
     #[test]
     fn one_valid_host_is_required() {
         assert_eq!(verdict("GET", "/", &[]), Err(Refusal::Host));
-        assert_eq!(
-            verdict("GET", "/", &[("host", "a"), ("host", "a")]),
-            Err(Refusal::Host)
-        );
+        assert_eq!(verdict("GET", "/", &[("host", "a"), ("host", "a")]), Err(Refusal::Host));
         for bad in ["", "a,b", "me@a", "a b", "a/b"] {
-            assert_eq!(
-                verdict("GET", "/", &[("host", bad)]),
-                Err(Refusal::Host),
-                "{bad:?}"
-            );
+            assert_eq!(verdict("GET", "/", &[("host", bad)]), Err(Refusal::Host), "{bad:?}");
         }
         for good in ["a", "a:80", "[::1]:80", "10.0.0.1"] {
-            assert_eq!(
-                verdict("GET", "/", &[("host", good)]),
-                Ok(Kind::Plain),
-                "{good:?}"
-            );
+            assert_eq!(verdict("GET", "/", &[("host", good)]), Ok(Kind::Plain), "{good:?}");
         }
     }
 
@@ -306,20 +269,11 @@ mod tests {
         assert_eq!(with(&[chunked]), Ok(Kind::Plain));
         assert_eq!(with(&[("content-length", "3")]), Ok(Kind::Plain));
         assert_eq!(with(&[chunked, chunked]), Err(Refusal::TransferEncoding));
-        for bad in [
-            "Chunked",
-            "gzip, chunked",
-            "identity",
-            "chunked ",
-            "xchunked",
-        ] {
+        for bad in ["Chunked", "gzip, chunked", "identity", "chunked ", "xchunked"] {
             let verdict = with(&[("transfer-encoding", bad)]);
             assert_eq!(verdict, Err(Refusal::TransferEncoding), "{bad:?}");
         }
-        assert_eq!(
-            with(&[chunked, ("content-length", "3")]),
-            Err(Refusal::ContentLength)
-        );
+        assert_eq!(with(&[chunked, ("content-length", "3")]), Err(Refusal::ContentLength));
         let length = ("content-length", "3");
         assert_eq!(with(&[length, length]), Err(Refusal::ContentLength));
     }
@@ -330,36 +284,20 @@ mod tests {
         assert_eq!(with(&[("expect", "200-ok")]), Err(Refusal::Expect));
         let expect = ("expect", "100-continue");
         assert_eq!(with(&[expect, expect]), Err(Refusal::Expect));
-        assert_eq!(
-            Refusal::Expect.into_response().status(),
-            StatusCode::EXPECTATION_FAILED
-        );
+        assert_eq!(Refusal::Expect.into_response().status(), StatusCode::EXPECTATION_FAILED);
     }
 
     #[test]
     fn the_only_upgrade_is_a_websocket() {
         let connection = ("connection", "keep-alive, Upgrade");
-        assert_eq!(
-            with(&[connection, ("upgrade", "WebSocket")]),
-            Ok(Kind::WebSocket)
-        );
+        assert_eq!(with(&[connection, ("upgrade", "WebSocket")]), Ok(Kind::WebSocket));
         assert_eq!(with(&[connection, ("upgrade", "h2c")]), Ok(Kind::Plain));
-        for bad in [
-            "h2c, websocket",
-            "h2c, foo",
-            "websocket, h2c",
-            "websocket/13",
-            "tls/1.0",
-            "",
-        ] {
+        for bad in ["h2c, websocket", "h2c, foo", "websocket, h2c", "websocket/13", "tls/1.0", ""] {
             let verdict = with(&[connection, ("upgrade", bad)]);
             assert_eq!(verdict, Err(Refusal::Upgrade), "{bad:?}");
         }
         let websocket = ("upgrade", "websocket");
-        assert_eq!(
-            with(&[connection, websocket, websocket]),
-            Err(Refusal::Upgrade)
-        );
+        assert_eq!(with(&[connection, websocket, websocket]), Err(Refusal::Upgrade));
     }
 
     #[test]
@@ -367,10 +305,7 @@ mod tests {
         let websocket = ("upgrade", "websocket");
         let connection = ("connection", "upgrade");
         assert_eq!(with(&[websocket]), Err(Refusal::Handshake));
-        assert_eq!(
-            with(&[websocket, ("connection", "xupgrade")]),
-            Err(Refusal::Handshake)
-        );
+        assert_eq!(with(&[websocket, ("connection", "xupgrade")]), Err(Refusal::Handshake));
         let headers = [("host", "a"), websocket, connection];
         assert_eq!(verdict("POST", "/", &headers), Err(Refusal::Handshake));
         let with_body = request("GET", "/", &headers).map(|_| Body::from("x"));

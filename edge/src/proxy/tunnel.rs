@@ -98,9 +98,7 @@ async fn down(
             break;
         }
         let rest = frames.pass_frame(bytes);
-        client
-            .write_all(bytes.get(..rest).unwrap_or_default())
-            .await?;
+        client.write_all(bytes.get(..rest).unwrap_or_default()).await?;
     }
     client.write_all(&farewell(reason)).await?;
     client.shutdown().await

@@ -67,26 +67,19 @@ impl Upstream {
     /// An http or https upstream, whose certificate must descend from `roots`
     /// (see [`crate::client::trust`]).
     pub fn trusting(url: &str, roots: RootCertStore) -> Result<Self, InvalidUpstream> {
-        let uri: Uri = url.parse().map_err(|source| InvalidUpstream::Syntax {
-            url: url.to_owned(),
-            source,
-        })?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|source| InvalidUpstream::Syntax { url: url.to_owned(), source })?;
         let parts = uri.into_parts();
-        let scheme = parts
-            .scheme
-            .ok_or_else(|| form(url, "the scheme is missing"))?;
+        let scheme = parts.scheme.ok_or_else(|| form(url, "the scheme is missing"))?;
         if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(form(url, "the scheme is neither http nor https"));
         }
-        let authority = parts
-            .authority
-            .ok_or_else(|| form(url, "the host is missing"))?;
+        let authority = parts.authority.ok_or_else(|| form(url, "the host is missing"))?;
         if authority.as_str().contains('@') {
             return Err(form(url, "credentials do not belong into a URL"));
         }
-        let path = parts
-            .path_and_query
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         if path.query().is_some() {
             return Err(form(url, "it has a query"));
         }
@@ -96,21 +89,13 @@ impl Upstream {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(https_connector(roots, CONNECT_TIMEOUT)?);
-        Ok(Self {
-            client,
-            scheme,
-            authority,
-            prefix,
-        })
+        Ok(Self { client, scheme, authority, prefix })
     }
 
     /// The same kind of upstream at another `host:port`, sharing all connections and settings.
     #[must_use]
     pub fn at(&self, authority: Authority) -> Self {
-        Self {
-            authority,
-            ..self.clone()
-        }
+        Self { authority, ..self.clone() }
     }
 
     /// Host and port.
@@ -125,24 +110,17 @@ impl Upstream {
 
     /// Where a request for `path` goes. The path's bytes stay as they are.
     pub(super) fn uri(&self, path: &PathAndQuery) -> Result<Uri, http::Error> {
-        let builder = Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone());
+        let builder = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
         if self.prefix.is_empty() {
             builder.path_and_query(path.clone()).build()
         } else {
-            builder
-                .path_and_query(format!("{}{path}", self.prefix))
-                .build()
+            builder.path_and_query(format!("{}{path}", self.prefix)).build()
         }
     }
 }
 
 fn form(url: &str, what: &'static str) -> InvalidUpstream {
-    InvalidUpstream::Form {
-        url: url.to_owned(),
-        what,
-    }
+    InvalidUpstream::Form { url: url.to_owned(), what }
 }
 
 #[cfg(test)]
@@ -156,15 +134,9 @@ mod tests {
     #[test]
     fn a_path_is_joined_without_touching_its_bytes() {
         let plain = Upstream::new("http://127.0.0.1:18789/").unwrap();
-        assert_eq!(
-            target(&plain, "/a/../%2F?q=%41"),
-            "http://127.0.0.1:18789/a/../%2F?q=%41"
-        );
+        assert_eq!(target(&plain, "/a/../%2F?q=%41"), "http://127.0.0.1:18789/a/../%2F?q=%41");
         let prefixed = Upstream::new("http://newapi:3000/team/").unwrap();
-        assert_eq!(
-            target(&prefixed, "/v1/models?x"),
-            "http://newapi:3000/team/v1/models?x"
-        );
+        assert_eq!(target(&prefixed, "/v1/models?x"), "http://newapi:3000/team/v1/models?x");
         let moved = prefixed.at("10.0.0.7:4180".parse().unwrap());
         assert_eq!(target(&moved, "/"), "http://10.0.0.7:4180/team/");
     }

@@ -23,19 +23,11 @@ pub struct BindError {
 impl Listener {
     /// Binds `address` (port 0: any free port) and logs it. `name` says what is served there.
     pub async fn bind(address: SocketAddr, name: &'static str) -> Result<Self, BindError> {
-        let failed = |source| BindError {
-            name,
-            address,
-            source,
-        };
+        let failed = |source| BindError { name, address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         tracing::info!(listener = name, %address, "listening");
-        Ok(Self {
-            name,
-            address,
-            socket,
-        })
+        Ok(Self { name, address, socket })
     }
 
     /// The bound address, with the port that was chosen for port 0.
@@ -68,18 +60,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_a_way_out() {
-        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), "first")
-            .await
-            .unwrap();
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), "first").await.unwrap();
         let address = first.local_addr();
-        let error = Listener::bind(address, "second")
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(&format!("cannot listen on {address} for second")),
-            "{error}"
-        );
+        let error = Listener::bind(address, "second").await.unwrap_err().to_string();
+        assert!(error.contains(&format!("cannot listen on {address} for second")), "{error}");
         assert!(error.ends_with("choose another port"), "{error}");
     }
 }

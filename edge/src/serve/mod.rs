@@ -150,19 +150,12 @@ impl Server {
 
     /// Lets everything end, then ends it.
     async fn drain(&self, name: &'static str) {
-        let DrainArgs {
-            drain_delay,
-            drain_deadline,
-        } = self.limits.drain;
+        let DrainArgs { drain_delay, drain_deadline } = self.limits.drain;
         let deadline = Instant::now() + drain_deadline.saturating_sub(drain_delay);
         self.tasks.close();
         self.closing.cancel();
         if !self.ended_before(deadline).await {
-            tracing::warn!(
-                listener = name,
-                open = self.tasks.len(),
-                "ending what is still open"
-            );
+            tracing::warn!(listener = name, open = self.tasks.len(), "ending what is still open");
             self.ending.cancel();
             self.ended_before(Instant::now() + FAREWELL).await;
         }

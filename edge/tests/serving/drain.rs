@@ -17,10 +17,8 @@ struct Held {
 
 impl Held {
     fn new() -> (Router, Self) {
-        let held = Self {
-            reached: Arc::new(Semaphore::new(0)),
-            may_answer: Arc::new(Semaphore::new(0)),
-        };
+        let held =
+            Self { reached: Arc::new(Semaphore::new(0)), may_answer: Arc::new(Semaphore::new(0)) };
         let (reached, may_answer) = (Arc::clone(&held.reached), Arc::clone(&held.may_answer));
         let handler = async move || {
             reached.add_permits(1);
@@ -45,10 +43,7 @@ fn drain(delay: u64, deadline: u64) -> Limits {
         drain_delay: Duration::from_secs(delay),
         drain_deadline: Duration::from_secs(deadline),
     };
-    Limits {
-        drain,
-        ..Limits::default()
-    }
+    Limits { drain, ..Limits::default() }
 }
 
 #[tokio::test]
@@ -62,10 +57,7 @@ async fn a_request_in_flight_is_answered_and_then_the_server_ends() {
     closed(server.address).await;
     held.may_answer.add_permits(1);
     let answer = client.hear_all().await;
-    assert!(
-        answer.contains("connection: close") && answer.ends_with("answered"),
-        "{answer}"
-    );
+    assert!(answer.contains("connection: close") && answer.ends_with("answered"), "{answer}");
     server.ended().await;
 }
 

@@ -40,48 +40,31 @@ async fn the_upstreams_connection_is_not_the_clients() {
     )
     .await;
     let server = Server::start(proxy(upstream.address)).await;
-    let answer = exchange(
-        server.address,
-        "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(
-        answer.contains("x-end: 2") && answer.ends_with("ok"),
-        "{answer}"
-    );
-    assert!(
-        !answer.contains("x-hop") && !answer.contains("keep-alive"),
-        "{answer}"
-    );
+    let answer =
+        exchange(server.address, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.contains("x-end: 2") && answer.ends_with("ok"), "{answer}");
+    assert!(!answer.contains("x-hop") && !answer.contains("keep-alive"), "{answer}");
 }
 
 #[tokio::test]
 async fn the_host_of_http_2_is_passed_on() {
     let upstream = Recorder::start().await;
     let server = Server::start(proxy(upstream.address)).await;
-    let client = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let url = format!("http://{}/x", server.address);
     let request = Request::post(url).body(Body::from("abc")).unwrap();
     assert_eq!(soon(client.request(request)).await.unwrap().status(), 200);
     let seen = upstream.request();
     let host = format!("host: {}\r\n", server.address);
-    assert_eq!(
-        seen,
-        format!("POST /x HTTP/1.1\r\n{host}content-length: 3\r\n\r\nabc")
-    );
+    assert_eq!(seen, format!("POST /x HTTP/1.1\r\n{host}content-length: 3\r\n\r\nabc"));
 }
 
 #[tokio::test]
 async fn the_answer_to_head_keeps_its_length() {
     let upstream = Recorder::answering("HTTP/1.1 200 OK\r\ncontent-length: 1234\r\n\r\n").await;
     let server = Server::start(proxy(upstream.address)).await;
-    let answer = exchange(
-        server.address,
-        "HEAD / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-    )
-    .await;
+    let answer =
+        exchange(server.address, "HEAD / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(answer.contains("content-length: 1234\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }

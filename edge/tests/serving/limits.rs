@@ -22,10 +22,7 @@ fn hello() -> Router {
 }
 
 fn impatient() -> Limits {
-    Limits {
-        header_timeout: Duration::from_millis(20),
-        ..Limits::default()
-    }
+    Limits { header_timeout: Duration::from_millis(20), ..Limits::default() }
 }
 
 #[tokio::test]
@@ -47,18 +44,13 @@ async fn a_huge_header_gets_431() {
 #[tokio::test]
 async fn a_huge_header_over_http_2_gets_431() {
     let server = Server::start(hello()).await;
-    let client = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let request = Request::get(format!("http://{}/", server.address))
         .header("x-huge", "x".repeat(20_000))
         .body(Body::empty())
         .unwrap();
     let response = soon(client.request(request)).await.unwrap();
-    assert_eq!(
-        response.status(),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    );
+    assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
 /// Each is where a client could leave a server waiting: nothing said, a method that could become
@@ -93,10 +85,7 @@ async fn one_connection_over_the_limit_waits_for_a_place() {
             inside.fetch_sub(1, Ordering::SeqCst);
         }
     };
-    let limits = Limits {
-        max_connections: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { max_connections: 2, ..Limits::default() };
     let server = Server::start_with(Router::new().fallback(handler), limits, None).await;
     let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let clients = (0..6).map(|_| exchange(server.address, request));
@@ -116,8 +105,5 @@ async fn http_2_without_tls_is_served() {
             .unwrap();
     tokio::spawn(connection);
     let request = Request::get("http://a/").body(Body::empty()).unwrap();
-    assert_eq!(
-        soon(sender.send_request(request)).await.unwrap().status(),
-        StatusCode::OK
-    );
+    assert_eq!(soon(sender.send_request(request)).await.unwrap().status(), StatusCode::OK);
 }

@@ -8,31 +8,16 @@ use crate::support::{Recorder, Server, exchange, proxy, status};
 /// Each request and the code of its refusal. None reaches the upstream.
 const REFUSED_HERE: [(&str, Refusal); 20] = [
     ("TRACE / HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Method),
-    (
-        "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n",
-        Refusal::Method,
-    ),
+    ("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", Refusal::Method),
     ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Target),
-    (
-        "GET /caf\u{e9} HTTP/1.1\r\nhost: a\r\n\r\n",
-        Refusal::Target,
-    ),
+    ("GET /caf\u{e9} HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Target),
     ("GET / HTTP/1.1\r\n\r\n", Refusal::Host),
     ("GET / HTTP/1.1\r\nhost:\r\n\r\n", Refusal::Host),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n",
-        Refusal::Host,
-    ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nHOST: b\r\n\r\n",
-        Refusal::Host,
-    ),
+    ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", Refusal::Host),
+    ("GET / HTTP/1.1\r\nhost: a\r\nHOST: b\r\n\r\n", Refusal::Host),
     ("GET / HTTP/1.1\r\nhost: a, b\r\n\r\n", Refusal::Host),
     ("GET / HTTP/1.1\r\nhost: me@a\r\n\r\n", Refusal::Host),
-    (
-        "GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n",
-        Refusal::Authority,
-    ),
+    ("GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Authority),
     (
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         Refusal::TransferEncoding,
@@ -45,10 +30,7 @@ const REFUSED_HERE: [(&str, Refusal); 20] = [
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: ChunKed\r\n\r\n0\r\n\r\n",
         Refusal::TransferEncoding,
     ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n",
-        Refusal::Expect,
-    ),
+    ("GET / HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n", Refusal::Expect),
     (
         "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c, foo\r\n\r\n",
         Refusal::Upgrade,
@@ -57,10 +39,7 @@ const REFUSED_HERE: [(&str, Refusal); 20] = [
         "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nupgrade: h2c\r\n\r\n",
         Refusal::Upgrade,
     ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n\r\n",
-        Refusal::Handshake,
-    ),
+    ("GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n\r\n", Refusal::Handshake),
     (
         "POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
         Refusal::Handshake,
@@ -96,10 +75,7 @@ const REPAIRED: [(&str, &str); 8] = [
         "\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
     ),
-    (
-        "GET / HTTP/1.1\nhost: a\nconnection: close\n\n",
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-    ),
+    ("GET / HTTP/1.1\nhost: a\nconnection: close\n\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
     (
         "GET /x#fragment HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
         "GET /x HTTP/1.1\r\nhost: a\r\n\r\n",
@@ -134,17 +110,11 @@ async fn what_two_parsers_could_read_differently_is_refused() {
         let answer = exchange(server.address, request).await;
         let expected = format!(r#""code":"{}""#, refusal.code());
         assert!(answer.contains(&expected), "{request:?} gave {answer}");
-        assert!(
-            answer.contains("connection: close"),
-            "{request:?} gave {answer}"
-        );
+        assert!(answer.contains("connection: close"), "{request:?} gave {answer}");
     }
     for request in REFUSED_BY_THE_PARSER {
         let answer = exchange(server.address, request).await;
-        assert!(
-            matches!(status(&answer), 400 | 0),
-            "{request:?} gave {answer}"
-        );
+        assert!(matches!(status(&answer), 400 | 0), "{request:?} gave {answer}");
     }
     assert_eq!(upstream.connections(), 0);
 }
@@ -167,10 +137,7 @@ async fn the_bytes_of_a_path_are_not_touched() {
     let path = "/a/../b/./%2e%2E//%2F;x=1?q=%41&r=a+b|{}";
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     exchange(server.address, &request).await;
-    assert_eq!(
-        upstream.request(),
-        format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")
-    );
+    assert_eq!(upstream.request(), format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
 }
 
 #[tokio::test]
@@ -188,9 +155,5 @@ async fn pipelined_requests_are_answered_one_by_one() {
             "GET /2 HTTP/1.1\r\nhost: a\r\n\r\n",
         ]
     );
-    assert_eq!(
-        upstream.connections(),
-        1,
-        "an upstream connection is reused"
-    );
+    assert_eq!(upstream.connections(), 1, "an upstream connection is reused");
 }

@@ -32,15 +32,11 @@ async fn each_chunk_crosses_before_the_next_is_made() {
     let (puppet, address) = Puppet::start().await;
     let server = Server::start(proxy(address)).await;
     let mut client = RawClient::connect(server.address).await;
-    client
-        .say("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
-        .await;
+    client.say("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
     client.say("3\r\none\r\n").await;
     let mut upstream = puppet.connection().await;
     upstream.hear_until("3\r\none\r\n").await;
-    upstream
-        .say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        .await;
+    upstream.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
     client.hear_until("5\r\nfirst\r\n").await;
     client.say("3\r\ntwo\r\n0\r\n\r\n").await;
     upstream.hear_until("3\r\ntwo\r\n0\r\n\r\n").await;
@@ -62,11 +58,7 @@ async fn an_event_stream_ends_cleanly_with_its_session() {
     client.hear_until("data: 1\n\n").await;
     handle.end();
     client.hear_until("\r\n0\r\n\r\n").await;
-    assert_eq!(
-        upstream.hear_all().await,
-        "",
-        "the upstream's connection is closed"
-    );
+    assert_eq!(upstream.hear_all().await, "", "the upstream's connection is closed");
     drop(client);
 }
 
@@ -109,9 +101,7 @@ async fn another_body_outlives_its_session() {
     let mut client = RawClient::connect(server.address).await;
     client.say("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let mut upstream = puppet.connection().await;
-    upstream
-        .say("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
-        .await;
+    upstream.say("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc").await;
     client.hear_until("abc").await;
     handle.end();
     upstream.say("def").await;
@@ -145,10 +135,7 @@ async fn trailers_cross_but_claims_in_them_do_not() {
         trailer: x-sum, x-forwarded-user\r\ntransfer-encoding: chunked\r\n\r\n\
         1\r\na\r\n0\r\nx-sum: 5\r\nx-forwarded-user: mallory\r\n\r\n";
     let answer = exchange(server.address, request).await;
-    assert!(
-        answer.ends_with("2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n"), "{answer}");
     let seen = upstream.request();
     assert!(seen.ends_with("1\r\na\r\n0\r\nx-sum: 5\r\n\r\n"), "{seen}");
 }

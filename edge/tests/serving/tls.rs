@@ -18,11 +18,8 @@ use crate::support::{Server, soon};
 fn certificate() -> (CertificateDer<'static>, rustls::ServerConfig) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let config = server_config(
-        cert.pem().as_bytes(),
-        signing_key.serialize_pem().as_bytes(),
-    )
-    .unwrap();
+    let config =
+        server_config(cert.pem().as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap();
     (cert.der().clone(), config)
 }
 
@@ -33,13 +30,8 @@ async fn connect(
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
-    let mut config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols
-        .iter()
-        .map(|name| name.as_bytes().to_vec())
-        .collect();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
@@ -75,14 +67,9 @@ async fn new_connections_get_the_new_certificate() {
 
 #[tokio::test]
 async fn a_client_that_stalls_in_the_handshake_is_dropped() {
-    let limits = Limits {
-        header_timeout: std::time::Duration::from_millis(20),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { header_timeout: std::time::Duration::from_millis(20), ..Limits::default() };
     let (_, config) = certificate();
     let server = Server::start_with(hello(), limits, Some(TlsConfig::new(config))).await;
-    assert_eq!(
-        crate::support::exchange(server.address, "\u{16}\u{3}\u{1}").await,
-        ""
-    );
+    assert_eq!(crate::support::exchange(server.address, "\u{16}\u{3}\u{1}").await, "");
 }

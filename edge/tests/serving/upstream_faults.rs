@@ -10,23 +10,14 @@ async fn through_proxy_to(answer: &str) -> String {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_listen_is_503_and_worth_a_retry() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server::start(proxy(free)).await;
     let answer = exchange(server.address, REQUEST).await;
     assert_eq!(status(&answer), 503);
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
-    assert!(
-        answer.contains("content-type: application/problem+json\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
     assert!(answer.contains(r#""code":"upstream-refused""#), "{answer}");
-    assert!(
-        !answer.contains(&free.port().to_string()),
-        "nothing internal: {answer}"
-    );
+    assert!(!answer.contains(&free.port().to_string()), "nothing internal: {answer}");
 }
 
 #[tokio::test]
@@ -52,14 +43,9 @@ async fn a_body_that_is_cut_upstream_is_cut_here() {
     let upstream = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut stream, head)
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head).await.unwrap();
         tokio::io::AsyncReadExt::read_u8(&mut stream).await.unwrap();
     };
     let (answer, ()) = tokio::join!(exchange(server.address, REQUEST), upstream);
-    assert!(
-        !answer.ends_with("0\r\n\r\n"),
-        "the client can tell: {answer}"
-    );
+    assert!(!answer.ends_with("0\r\n\r\n"), "the client can tell: {answer}");
 }

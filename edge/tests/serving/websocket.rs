@@ -61,10 +61,7 @@ async fn messages_cross_both_ways() {
     round_trip(&mut socket, "hello".into()).await;
     round_trip(&mut socket, vec![7; 200_000].into()).await;
     socket.close(None).await.unwrap();
-    assert!(matches!(
-        soon(socket.next()).await.unwrap(),
-        Ok(Message::Close(_))
-    ));
+    assert!(matches!(soon(socket.next()).await.unwrap(), Ok(Message::Close(_))));
 }
 
 #[tokio::test]
@@ -98,10 +95,7 @@ async fn a_socket_that_ends_lets_a_drain_end() {
     server.drain();
     round_trip(&mut socket, "still there".into()).await;
     socket.close(None).await.unwrap();
-    while soon(socket.next())
-        .await
-        .is_some_and(|message| message.is_ok())
-    {}
+    while soon(socket.next()).await.is_some_and(|message| message.is_ok()) {}
     drop(socket);
     server.ended().await;
 }

@@ -17,20 +17,10 @@ impl Runtime {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let request = request.body(Body::from(body)).unwrap();
         let response = soon(client.request(request)).await.unwrap();
-        let kind = response.headers()[header::CONTENT_TYPE]
-            .to_str()
-            .unwrap()
-            .to_owned();
+        let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
         let status = response.status();
-        let body = soon(response.into_body().collect())
-            .await
-            .unwrap()
-            .to_bytes();
-        Answer {
-            status,
-            kind,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
+        Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -41,15 +31,9 @@ impl Runtime {
 #[tokio::test]
 async fn it_says_that_it_lives_and_is_ready() {
     let runtime = Runtime::using(nobody()).await;
-    for (path, body) in [
-        ("/healthz", r#"{"ok":true}"#),
-        ("/readyz", r#"{"ready":true}"#),
-    ] {
+    for (path, body) in [("/healthz", r#"{"ok":true}"#), ("/readyz", r#"{"ready":true}"#)] {
         let answer = runtime.get(path).await;
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            (StatusCode::OK, body)
-        );
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, body));
         assert_eq!(answer.kind, "application/json");
     }
 }
@@ -64,13 +48,8 @@ async fn v1_goes_to_newapi_with_the_key_and_nothing_of_the_client() {
         .header("cookie", "session=1")
         .header("origin", "https://workspace")
         .header("x-request-id", "7");
-    let answer = runtime
-        .ask(request, "/v1/embeddings?x=%20", "{\"input\":1}")
-        .await;
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (StatusCode::OK, "{}")
-    );
+    let answer = runtime.ask(request, "/v1/embeddings?x=%20", "{\"input\":1}").await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "{}"));
     let seen = newapi.last();
     assert_eq!(seen.path, "/v1/embeddings?x=%20");
     assert_eq!(seen.body, "{\"input\":1}");
@@ -86,9 +65,7 @@ async fn v1_goes_to_newapi_with_the_key_and_nothing_of_the_client() {
 async fn a_chat_is_streamed() {
     let newapi = FakeNewApi::start().await;
     let runtime = Runtime::using(newapi.address).await;
-    let answer = runtime
-        .ask(Request::post("/"), "/v1/chat/completions", "{}")
-        .await;
+    let answer = runtime.ask(Request::post("/"), "/v1/chat/completions", "{}").await;
     assert_eq!(answer.kind, "text/event-stream");
     assert!(answer.body.ends_with("data: [DONE]\n\n"), "{}", answer.body);
 }
@@ -100,11 +77,7 @@ async fn without_newapi_the_answer_says_so() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.kind, "application/problem+json");
     assert!(answer.body.contains("upstream-refused"), "{}", answer.body);
-    assert_eq!(
-        runtime.get("/readyz").await.status,
-        StatusCode::OK,
-        "the pod stays in service"
-    );
+    assert_eq!(runtime.get("/readyz").await.status, StatusCode::OK, "the pod stays in service");
 }
 
 #[tokio::test]
@@ -113,10 +86,6 @@ async fn the_page_loads_and_unknown_paths_do_not() {
     let page = runtime.get("/").await;
     assert!(page.kind.starts_with("text/html") && page.body.contains("/v1/chat/completions"));
     for path in ["/nothing", "/v1x", "/v2/models", "/api/v1/admin/rpc"] {
-        assert_eq!(
-            runtime.get(path).await.status,
-            StatusCode::NOT_FOUND,
-            "{path}"
-        );
+        assert_eq!(runtime.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }

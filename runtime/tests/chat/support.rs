@@ -17,9 +17,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 /// Waits for what has to happen. The limit only turns a hang into a failure.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it never happened")
+    timeout(Duration::from_secs(20), future).await.expect("it never happened")
 }
 
 /// What NewAPI saw of one request.
@@ -40,10 +38,7 @@ pub(crate) struct FakeNewApi {
 impl FakeNewApi {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fake = Self {
-            address: listener.local_addr().unwrap(),
-            seen: Arc::default(),
-        };
+        let fake = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
         let router = Router::new()
             .route("/v1/chat/completions", post(stream))
             .fallback(record)
@@ -53,12 +48,7 @@ impl FakeNewApi {
     }
 
     pub(crate) fn last(&self) -> Seen {
-        self.seen
-            .lock()
-            .unwrap()
-            .last()
-            .expect("NewAPI saw nothing")
-            .clone()
+        self.seen.lock().unwrap().last().expect("NewAPI saw nothing").clone()
     }
 
     async fn keep(&self, request: Request<Body>) {
@@ -81,10 +71,7 @@ async fn record(State(newapi): State<FakeNewApi>, request: Request<Body>) -> &'s
 async fn stream(State(newapi): State<FakeNewApi>, request: Request<Body>) -> Response {
     newapi.keep(request).await;
     let words = "data: {\"word\":1}\n\ndata: {\"word\":2}\n\ndata: [DONE]\n\n";
-    Response::builder()
-        .header("content-type", "text/event-stream")
-        .body(words.into())
-        .unwrap()
+    Response::builder().header("content-type", "text/event-stream").body(words.into()).unwrap()
 }
 
 /// A running runtime.
@@ -102,20 +89,14 @@ impl Runtime {
             _ => None,
         };
         let app = app(newapi_from(variable, None).unwrap());
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), "runtime")
-            .await
-            .unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), "runtime").await.unwrap();
         let address = listener.local_addr();
         let (trigger, shutdown) = Shutdown::manual();
         let mut limits = Limits::default();
         limits.drain.drain_delay = Duration::ZERO;
         limits.drain.drain_deadline = Duration::ZERO;
         let ended = tokio::spawn(edge::serve::serve(listener, None, app, limits, shutdown));
-        Self {
-            address,
-            trigger,
-            ended,
-        }
+        Self { address, trigger, ended }
     }
 
     pub(crate) fn drain(&self) {
@@ -129,8 +110,5 @@ impl Runtime {
 
 /// A port of this host where nobody listens.
 pub(crate) fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

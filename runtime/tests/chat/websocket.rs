@@ -11,10 +11,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Runtime {
     async fn open(&self) -> Socket {
-        soon(connect_async(format!("ws://{}/ws", self.address)))
-            .await
-            .unwrap()
-            .0
+        soon(connect_async(format!("ws://{}/ws", self.address))).await.unwrap().0
     }
 }
 
@@ -60,13 +57,9 @@ async fn a_plain_request_is_told_to_upgrade() {
     let runtime = Runtime::using(nobody()).await;
     let stream = TcpStream::connect(runtime.address).await.unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
-            .await
-            .unwrap();
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = http::Request::get("/ws")
-        .header("host", "a")
-        .body(axum::body::Body::empty());
+    let request = http::Request::get("/ws").header("host", "a").body(axum::body::Body::empty());
     let response = soon(sender.send_request(request.unwrap())).await.unwrap();
     assert_eq!(response.status(), 426);
     assert_eq!(response.headers()["upgrade"], "websocket");
@@ -82,9 +75,6 @@ async fn at_the_end_the_client_is_told() {
     };
     assert_eq!(frame.code, CloseCode::Away);
     let end = soon(socket.next()).await;
-    assert!(
-        matches!(end, None | Some(Err(tungstenite::Error::ConnectionClosed))),
-        "{end:?}"
-    );
+    assert!(matches!(end, None | Some(Err(tungstenite::Error::ConnectionClosed))), "{end:?}");
     runtime.ended().await;
 }

@@ -35,27 +35,17 @@ fn read(path: &Path, metadata: io::Result<Metadata>) -> Result<Option<String>, F
     };
     // Before opening: opening a pipe would wait for its other end.
     if let Some(found) = special(&metadata) {
-        return Err(Failure::NotAFile {
-            path: path.to_owned(),
-            found,
-        });
+        return Err(Failure::NotAFile { path: path.to_owned(), found });
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(io_failure)?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io_failure)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io_failure)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Failure::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(Failure::TooLarge { path: path.to_owned() });
     }
     match SyntaxError::check_utf8(&bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(error) => Err(Failure::NotJson5 {
-            path: path.to_owned(),
-            error,
-        }),
+        Err(error) => Err(Failure::NotJson5 { path: path.to_owned(), error }),
     }
 }
 
@@ -84,20 +74,16 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
         .inspect_err(|_| discard(&temporary))?;
     match handle.sync_all() {
         // Some network file systems cannot flush a folder, and do not need to.
-        Err(error) if error.kind() != ErrorKind::InvalidInput => Err(Failure::NotFlushed {
-            path: path.to_owned(),
-            source: error,
-        }),
+        Err(error) if error.kind() != ErrorKind::InvalidInput => {
+            Err(Failure::NotFlushed { path: path.to_owned(), source: error })
+        }
         _ => Ok(()),
     }
 }
 
 /// A fresh volume is mounted above the folder that OpenClaw would make itself.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder);
+    let made = fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
     made.map_err(|error| Failure::io("make the folder", folder, error))
 }
 
@@ -105,9 +91,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 /// The lock keeps a second token-sync from taking it for such a leftover. It ends with the handle.
 fn lock(handle: &File, folder: &Path) -> Result<(), Failure> {
     match handle.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Failure::Busy {
-            folder: folder.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(Failure::Busy { folder: folder.to_owned() }),
         // Some network file systems cannot lock a folder. There, one pod for one user has to do.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
@@ -120,25 +104,18 @@ fn temporary(path: &Path) -> PathBuf {
 
 fn write(temporary: &Path, path: &Path, text: &str) -> Result<(), Failure> {
     discard(temporary);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(temporary);
+    let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary);
     let mut file = file.map_err(|error| Failure::io("create", temporary, error))?;
     keep_owner(&file, path);
-    file.write_all(text.as_bytes())
-        .map_err(|error| Failure::io("write", temporary, error))?;
-    file.sync_all()
-        .map_err(|error| Failure::io("flush", temporary, error))
+    file.write_all(text.as_bytes()).map_err(|error| Failure::io("write", temporary, error))?;
+    file.sync_all().map_err(|error| Failure::io("flush", temporary, error))
 }
 
 fn rename(temporary: &Path, path: &Path) -> Result<(), Failure> {
     fs::rename(temporary, path).map_err(|error| match error.kind() {
-        ErrorKind::ResourceBusy => Failure::NotAFile {
-            path: path.to_owned(),
-            found: "a mount of its own (subPath)",
-        },
+        ErrorKind::ResourceBusy => {
+            Failure::NotAFile { path: path.to_owned(), found: "a mount of its own (subPath)" }
+        }
         _ => Failure::io("replace", path, error),
     })
 }

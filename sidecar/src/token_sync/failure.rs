@@ -58,11 +58,7 @@ pub(super) enum Failure {
     #[error("{} is in place, but the volume does not confirm that it would survive a crash", path.display())]
     NotFlushed { path: PathBuf, source: io::Error },
     #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// What a script can tell apart. Its table is part of `--help`.
@@ -84,35 +80,17 @@ pub(super) enum Exit {
 
 impl Exit {
     const TABLE: [(Self, &str); 11] = [
-        (
-            Self::Absent,
-            "the file is absent, and there is no seed to make it from",
-        ),
+        (Self::Absent, "the file is absent, and there is no seed to make it from"),
         (Self::Denied, "permission denied (EACCES, EPERM)"),
         (Self::ReadOnly, "read-only volume (EROFS)"),
         (Self::Full, "full volume, or used-up quota (ENOSPC, EDQUOT)"),
-        (
-            Self::NotAFile,
-            "a symbolic link, folder or other special file stands in its place",
-        ),
+        (Self::NotAFile, "a symbolic link, folder or other special file stands in its place"),
         (Self::TooLarge, "larger than any configuration"),
-        (
-            Self::NotJson5,
-            "not valid JSON5; the message names line and column",
-        ),
-        (
-            Self::Shape,
-            "valid JSON5, but no object where one is needed",
-        ),
-        (
-            Self::Busy,
-            "another token-sync is at work in the same folder",
-        ),
+        (Self::NotJson5, "not valid JSON5; the message names line and column"),
+        (Self::Shape, "valid JSON5, but no object where one is needed"),
+        (Self::Busy, "another token-sync is at work in the same folder"),
         (Self::Io, "any other failure of the volume"),
-        (
-            Self::Environment,
-            "a variable is missing, empty or not usable; the message names it",
-        ),
+        (Self::Environment, "a variable is missing, empty or not usable; the message names it"),
     ];
 
     /// The table of exit codes, for `--help`.
@@ -136,11 +114,7 @@ impl Failure {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::Full { action, path }
             }
-            _ => Self::Io {
-                action,
-                path,
-                source,
-            },
+            _ => Self::Io { action, path, source },
         }
     }
 
@@ -186,11 +160,8 @@ mod tests {
             (27, Exit::Io),       // EFBIG
             (5, Exit::Io),        // EIO
         ] {
-            let failure = Failure::io(
-                "write",
-                Path::new("/f"),
-                io::Error::from_raw_os_error(errno),
-            );
+            let failure =
+                Failure::io("write", Path::new("/f"), io::Error::from_raw_os_error(errno));
             assert_eq!(failure.exit(), exit, "errno {errno}: {failure}");
             assert!(failure.to_string().contains("cannot write /f"), "{failure}");
         }

@@ -72,10 +72,7 @@ pub fn run(args: Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            let cause = failure
-                .source()
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
+            let cause = failure.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             say(&mut std::io::stderr(), &format!("error: {failure}{cause}"));
             ExitCode::from(failure.exit() as u8)
         }
@@ -110,15 +107,9 @@ fn sync(args: &Args) -> Result<Report, Failure> {
         GatewayAuth::Token => "gateway token",
         GatewayAuth::TrustedProxy | GatewayAuth::None => "gateway auth",
     };
-    let file = if changed {
-        "file written"
-    } else {
-        "file unchanged"
-    };
+    let file = if changed { "file written" } else { "file unchanged" };
     let gateway = format!("{gateway} {}; {file}", in_words(plan.gateway));
-    Ok(Report(
-        seeded.into_iter().chain([newapi, gateway]).collect(),
-    ))
+    Ok(Report(seeded.into_iter().chain([newapi, gateway]).collect()))
 }
 
 fn seed(args: &Args) -> Result<(String, PathBuf), Failure> {
@@ -128,10 +119,7 @@ fn seed(args: &Args) -> Result<(String, PathBuf), Failure> {
     };
     match disk::read_seed(&seed)? {
         Some(text) => Ok((text, seed)),
-        None => Err(Failure::SeedAbsent {
-            config: config(),
-            seed,
-        }),
+        None => Err(Failure::SeedAbsent { config: config(), seed }),
     }
 }
 

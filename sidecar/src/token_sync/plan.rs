@@ -59,11 +59,7 @@ impl Plan {
             Gateway::TrustedProxy(user) => draft.write(|draft| draft.trusted_proxy(user))?,
             Gateway::LeftAlone => Effect::LeftAlone("gateway-auth is none"),
         };
-        Ok(Self {
-            text: draft.0,
-            gateway,
-            newapi,
-        })
+        Ok(Self { text: draft.0, gateway, newapi })
     }
 }
 
@@ -134,11 +130,7 @@ impl Draft {
     ) -> Result<Effect, EditError> {
         let before = self.0.clone();
         change(self)?;
-        Ok(if self.0 == before {
-            Effect::Matches
-        } else {
-            Effect::Written
-        })
+        Ok(if self.0 == before { Effect::Matches } else { Effect::Written })
     }
 
     fn has(&self, path: &[&str]) -> Result<bool, SyntaxError> {

@@ -20,12 +20,7 @@ const TRUSTED: &str = r#"{
 
 fn plan(text: &str, gateway_auth: GatewayAuth, base_url: Option<&str>) -> Plan {
     let user = Some(USER.parse().unwrap());
-    let args = Args {
-        config: "unused".into(),
-        seed: None,
-        gateway_auth,
-        user,
-    };
+    let args = Args { config: "unused".into(), seed: None, gateway_auth, user };
     let wanted = Wanted::new(&args, |name| match name {
         env::OPENCLAW_GATEWAY_TOKEN => Some("new\n".into()),
         env::NEWAPI_BASE_URL => base_url.map(Into::into),
@@ -47,10 +42,7 @@ fn the_token_in_the_file_becomes_the_one_of_the_secret() {
         token("{gateway:{auth:{token:'old'},remote:{token:'old',url:'u'}}}"),
         r#"{gateway:{auth:{token:"new"},remote:{token:"new",url:'u'}}}"#
     );
-    assert_eq!(
-        token("{gateway:{remote:{}}}"),
-        r#"{gateway:{remote:{}, auth: {token: "new"}}}"#
-    );
+    assert_eq!(token("{gateway:{remote:{}}}"), r#"{gateway:{remote:{}, auth: {token: "new"}}}"#);
 }
 
 #[test]
@@ -75,21 +67,9 @@ fn the_two_modes_lead_into_each_other_and_back() {
     let trusted = plan(fresh, GatewayAuth::TrustedProxy, None);
     assert_eq!(trusted.gateway, Effect::Written);
     let again = plan(&trusted.text, GatewayAuth::TrustedProxy, None);
-    assert_eq!(
-        (again.gateway, again.text),
-        (Effect::Matches, trusted.text.clone())
-    );
-    for expected in [
-        "mode: \"trusted-proxy\"",
-        USER,
-        "allowLoopback: true",
-        "enabled: true",
-    ] {
-        assert!(
-            trusted.text.contains(expected),
-            "{expected}: {}",
-            trusted.text
-        );
+    assert_eq!((again.gateway, again.text), (Effect::Matches, trusted.text.clone()));
+    for expected in ["mode: \"trusted-proxy\"", USER, "allowLoopback: true", "enabled: true"] {
+        assert!(trusted.text.contains(expected), "{expected}: {}", trusted.text);
     }
     assert!(!trusted.text.contains("token"), "{}", trusted.text);
     assert_eq!(
@@ -122,12 +102,7 @@ fn mode_none_touches_no_gateway_but_still_refuses_what_is_not_json5() {
         (plan.text.as_str(), plan.gateway),
         (text, Effect::LeftAlone("gateway-auth is none"))
     );
-    let args = Args {
-        config: "".into(),
-        seed: None,
-        gateway_auth: GatewayAuth::None,
-        user: None,
-    };
+    let args = Args { config: "".into(), seed: None, gateway_auth: GatewayAuth::None, user: None };
     Plan::new("{", &Wanted::new(&args, |_| None).unwrap()).unwrap_err();
 }
 

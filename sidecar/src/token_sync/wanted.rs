@@ -54,11 +54,7 @@ pub(super) enum EnvironmentError {
     #[error("{0} holds a user name or password (`@`); the key alone identifies the user")]
     Credentials(&'static str),
     #[error("{name}={value:?} is not a base URL like http://newapi:3000: {why}")]
-    NotAUrl {
-        name: &'static str,
-        value: String,
-        why: &'static str,
-    },
+    NotAUrl { name: &'static str, value: String, why: &'static str },
 }
 
 impl Wanted {
@@ -78,9 +74,8 @@ impl Wanted {
             (GatewayAuth::TrustedProxy, None) | (GatewayAuth::None, _) => Gateway::LeftAlone,
         };
         let name = env::NEWAPI_BASE_URL;
-        let newapi = variable(name)
-            .map(|value| ProviderUrl::new(name, &text(name, value)?))
-            .transpose()?;
+        let newapi =
+            variable(name).map(|value| ProviderUrl::new(name, &text(name, value)?)).transpose()?;
         Ok(Self { gateway, newapi })
     }
 }
@@ -119,15 +114,9 @@ impl ProviderUrl {
         if base.contains('@') {
             return Err(EnvironmentError::Credentials(name));
         }
-        let refused = |why| EnvironmentError::NotAUrl {
-            name,
-            value: base.to_owned(),
-            why,
-        };
+        let refused = |why| EnvironmentError::NotAUrl { name, value: base.to_owned(), why };
         if base.contains(['?', '#']) {
-            return Err(refused(
-                "a path is joined to it, so it has no query and no fragment",
-            ));
+            return Err(refused("a path is joined to it, so it has no query and no fragment"));
         }
         let uri: Uri = base.parse().map_err(|_| refused("it is not a URL"))?;
         if !matches!(uri.scheme(), Some(scheme) if [Scheme::HTTP, Scheme::HTTPS].contains(scheme)) {
@@ -145,9 +134,7 @@ impl ProviderUrl {
 }
 
 fn text(name: &'static str, value: OsString) -> Result<String, EnvironmentError> {
-    value
-        .into_string()
-        .map_err(|_| EnvironmentError::NotUtf8(name))
+    value.into_string().map_err(|_| EnvironmentError::NotUtf8(name))
 }
 
 #[cfg(test)]
@@ -180,10 +167,7 @@ mod tests {
         for (given, url) in [
             ("http://newapi:3000", "http://newapi:3000/v1"),
             ("http://newapi:3000/v1", "http://newapi:3000/v1"),
-            (
-                " https://newapi.example/team/v1/ \n",
-                "https://newapi.example/team/v1",
-            ),
+            (" https://newapi.example/team/v1/ \n", "https://newapi.example/team/v1"),
             ("http://[::1]:3000/", "http://[::1]:3000/v1"),
         ] {
             assert_eq!(ProviderUrl::new("U", given).unwrap().as_str(), url);
@@ -205,10 +189,7 @@ mod tests {
             ("http://${HOST}", "reference to a variable"),
         ] {
             let error = ProviderUrl::new("NEWAPI", given).unwrap_err().to_string();
-            assert!(
-                error.starts_with("NEWAPI") && error.contains(reason),
-                "{given:?}: {error}"
-            );
+            assert!(error.starts_with("NEWAPI") && error.contains(reason), "{given:?}: {error}");
         }
         let error = ProviderUrl::new("U", "http://me:geheim@newapi").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("geheim"));

@@ -32,8 +32,7 @@ fn an_old_token_is_replaced_and_the_rest_of_the_file_kept() {
 fn a_file_that_agrees_is_not_touched() {
     let home = Home::with(NEW);
     let before = home.state();
-    home.sync()
-        .well("gateway token already matches; file unchanged\n");
+    home.sync().well("gateway token already matches; file unchanged\n");
     assert_eq!(home.state(), before);
 }
 
@@ -47,10 +46,7 @@ fn an_absent_file_is_made_from_the_seed_folders_included() {
     assert!(ended.out.starts_with("made "), "{ended:?}");
     let written = SEED
         .replace("${NEWAPI_BASE_URL}", "http://newapi:3000")
-        .replace(
-            r#""loopback" }"#,
-            &format!(r#""loopback", auth: {{token: "{TOKEN}"}} }}"#),
-        );
+        .replace(r#""loopback" }"#, &format!(r#""loopback", auth: {{token: "{TOKEN}"}} }}"#));
     assert_eq!(home.text(), written);
     let mode = |path| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!((mode(home.folder()), mode(home.config())), (0o700, 0o600));
@@ -69,8 +65,7 @@ fn a_seed_may_be_a_link_as_a_configmap_mounts_it() {
 #[test]
 fn a_seed_does_not_replace_what_the_user_has_but_an_empty_file_is_nothing() {
     let home = Home::with(OLD);
-    home.sync_from(&home.seed("{not even read"))
-        .well("file written");
+    home.sync_from(&home.seed("{not even read")).well("file written");
     assert_eq!(home.text(), NEW);
     let home = Home::with("\n");
     home.sync_from(&home.seed(OLD)).well("file written");
@@ -81,16 +76,10 @@ fn a_seed_does_not_replace_what_the_user_has_but_an_empty_file_is_nothing() {
 fn the_seeds_provider_follows_the_secret() {
     let home = Home::with(SEED);
     home.sync_at("http://first/").well("NewAPI address written");
-    home.sync_at("http://second/v1")
-        .well("NewAPI address written");
-    assert!(
-        home.text()
-            .contains(r#"baseUrl: "http://second/v1", apiKey: "${NEWAPI_KEY}""#)
-    );
-    home.sync_at("http://second")
-        .well("NewAPI address already matches\n");
-    home.sync()
-        .well("NewAPI address left alone (NEWAPI_BASE_URL is not set)\n");
+    home.sync_at("http://second/v1").well("NewAPI address written");
+    assert!(home.text().contains(r#"baseUrl: "http://second/v1", apiKey: "${NEWAPI_KEY}""#));
+    home.sync_at("http://second").well("NewAPI address already matches\n");
+    home.sync().well("NewAPI address left alone (NEWAPI_BASE_URL is not set)\n");
 }
 
 #[test]
@@ -102,8 +91,7 @@ fn trusted_proxy_needs_no_token_and_leaves_none() {
     ended.well("gateway auth written; file written\n");
     let text = home.text();
     assert!(text.contains(USER) && !text.contains("'old'") && text.starts_with("// mine\n"));
-    home.sync_with(&trusted)
-        .well("gateway auth already matches; file unchanged\n");
+    home.sync_with(&trusted).well("gateway auth already matches; file unchanged\n");
     home.sync().well("gateway token written; file written\n");
     assert!(!home.text().contains("127.0.0.1"), "{}", home.text());
 }
@@ -121,10 +109,7 @@ fn what_a_crash_left_is_cleared_away() {
     let home = Home::with(OLD);
     fs::write(home.folder().join(".openclaw.json.token-sync"), "half a fi").unwrap();
     home.sync().well("file written");
-    assert_eq!(
-        (home.text().as_str(), names(&home.folder()).len()),
-        (NEW, 1)
-    );
+    assert_eq!((home.text().as_str(), names(&home.folder()).len()), (NEW, 1));
 }
 
 #[test]
@@ -151,40 +136,25 @@ fn a_broken_file_is_named_with_its_place_and_kept() {
             16,
             "openclaw.json is not valid JSON5: line 2, column 13: expected a key",
         ),
-        (
-            "\u{feff}[]",
-            17,
-            "line 1, column 1: the whole file is an array, expected an object",
-        ),
-        (
-            "{gateway: 'x'}",
-            17,
-            "line 1, column 11: `gateway` is a string, expected an object",
-        ),
+        ("\u{feff}[]", 17, "line 1, column 1: the whole file is an array, expected an object"),
+        ("{gateway: 'x'}", 17, "line 1, column 11: `gateway` is a string, expected an object"),
     ] {
         let home = Home::with(text);
         home.sync_from(&home.seed(OLD)).badly(code, said);
-        assert_eq!(
-            (home.text().as_str(), names(&home.folder()).len()),
-            (text, 1)
-        );
+        assert_eq!((home.text().as_str(), names(&home.folder()).len()), (text, 1));
     }
     let home = Home::with(b"{a: '\xff'}");
-    home.sync()
-        .badly(16, "line 1, column 6: this byte is not UTF-8");
+    home.sync().badly(16, "line 1, column 6: this byte is not UTF-8");
     let home = Home::empty();
-    home.sync_from(&home.seed("{gateway: }"))
-        .badly(16, "seed.json is not valid JSON5: line 1");
+    home.sync_from(&home.seed("{gateway: }")).badly(16, "seed.json is not valid JSON5: line 1");
     assert!(names(&home.folder()).is_empty());
 }
 
 #[test]
 fn without_a_file_and_a_seed_the_missing_one_is_named() {
     let home = Home::fresh();
-    home.sync()
-        .badly(10, "openclaw.json does not exist, and no --seed was given");
-    home.sync_from(&home.path("absent.json"))
-        .badly(10, "absent.json: is the ConfigMap mounted");
+    home.sync().badly(10, "openclaw.json does not exist, and no --seed was given");
+    home.sync_from(&home.path("absent.json")).badly(10, "absent.json: is the ConfigMap mounted");
     assert!(!home.folder().exists());
 }
 
@@ -193,8 +163,7 @@ fn only_a_regular_file_is_replaced() {
     let home = Home::empty();
     let target = home.seed(OLD);
     symlink(&target, home.config()).unwrap();
-    home.sync()
-        .badly(14, "is a symbolic link, expected a regular file");
+    home.sync().badly(14, "is a symbolic link, expected a regular file");
     assert_eq!(fs::read_to_string(&target).unwrap(), OLD);
     assert!(fs::symlink_metadata(home.config()).unwrap().is_symlink());
 
@@ -203,23 +172,14 @@ fn only_a_regular_file_is_replaced() {
     home.sync().badly(14, "is a folder");
 
     let home = Home::empty();
-    assert!(
-        Command::new("mkfifo")
-            .arg(home.config())
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(home.config()).status().unwrap().success());
     home.sync().badly(14, "is a device, pipe or socket");
 }
 
 #[test]
 fn a_file_too_large_for_a_configuration_is_not_read() {
     let home = Home::empty();
-    File::create(home.config())
-        .unwrap()
-        .set_len(5 << 20)
-        .unwrap();
+    File::create(home.config()).unwrap().set_len(5 << 20).unwrap();
     home.sync().badly(15, "is larger than 4096 KiB");
 }
 
@@ -243,8 +203,7 @@ fn a_variable_that_cannot_be_used_is_named() {
     token(&format!("{TOKEN} {TOKEN}")).badly(78, "OPENCLAW_GATEWAY_TOKEN holds white space");
     let unset = Ended::of(home.command().env_remove(OPENCLAW_GATEWAY_TOKEN));
     unset.badly(78, "OPENCLAW_GATEWAY_TOKEN is not set");
-    home.sync_at("newapi")
-        .badly(78, r#"NEWAPI_BASE_URL="newapi" is not a base URL"#);
+    home.sync_at("newapi").badly(78, r#"NEWAPI_BASE_URL="newapi" is not a base URL"#);
     assert_eq!(home.text(), OLD);
 }
 

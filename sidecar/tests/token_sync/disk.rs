@@ -18,13 +18,8 @@ static UNSHARE: LazyLock<Option<&[&str]>> = LazyLock::new(|| {
     let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
     ways.into_iter().find(|flags| {
         let mut unshare = Command::new("unshare");
-        let unshare = unshare
-            .args(*flags)
-            .args(["mount", "-t", "tmpfs", "none", "/mnt"]);
-        unshare
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
+        let unshare = unshare.args(*flags).args(["mount", "-t", "tmpfs", "none", "/mnt"]);
+        unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     })
 });
 
@@ -44,15 +39,11 @@ fn sync_mounted(home: &Home, before: &str, after: &str) -> Option<Ended> {
          cp -a \"$folder\"/. \"$after\"; exit $code"
     );
     let mut shell = Command::new("unshare");
-    shell.args(flags).args(["bash", "-c", &script]).envs(
-        home.command()
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
     shell
-        .env("folder", home.folder())
-        .env("after", home.path("after"))
-        .env("sidecar", SIDECAR);
+        .args(flags)
+        .args(["bash", "-c", &script])
+        .envs(home.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("folder", home.folder()).env("after", home.path("after")).env("sidecar", SIDECAR);
     Some(Ended::of(&mut shell))
 }
 
@@ -60,10 +51,7 @@ fn sync_mounted(home: &Home, before: &str, after: &str) -> Option<Ended> {
 fn left(home: &Home, text: &str) {
     let after = home.path("after");
     assert_eq!(names(&after), ["openclaw.json"]);
-    assert_eq!(
-        fs::read_to_string(after.join("openclaw.json")).unwrap(),
-        text
-    );
+    assert_eq!(fs::read_to_string(after.join("openclaw.json")).unwrap(), text);
 }
 
 /// A tmpfs over the folder, with the same file in it.
@@ -130,25 +118,14 @@ fn a_write_that_stops_half_way_keeps_the_old_file() {
     // A file-size limit stops the write of the temporary file. Without the trap it would be a
     // signal and no error.
     let mut shell = Command::new("bash");
-    shell.args([
-        "-c",
-        "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"",
-        SIDECAR,
-    ]);
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", SIDECAR]);
     let command = home.command();
     shell.args(command.get_args()).env_clear();
-    shell.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let ended = Ended::of(&mut shell);
     ended.badly(19, "cannot write ");
     assert!(ended.err.contains("File too large"), "{ended:?}");
-    assert_eq!(
-        (home.text().as_str(), names(&home.folder()).len()),
-        (OLD, 1)
-    );
+    assert_eq!((home.text().as_str(), names(&home.folder()).len()), (OLD, 1));
 }
 
 #[test]
@@ -157,13 +134,7 @@ fn a_folder_or_file_of_somebody_else_is_named() {
     permit(&folder_refuses, 0o644, 0o555);
     as_somebody(&folder_refuses).badly(11, "cannot create ");
     permit(&folder_refuses, 0o644, 0o755);
-    assert_eq!(
-        (
-            folder_refuses.text().as_str(),
-            names(&folder_refuses.folder()).len()
-        ),
-        (OLD, 1)
-    );
+    assert_eq!((folder_refuses.text().as_str(), names(&folder_refuses.folder()).len()), (OLD, 1));
 
     let file_refuses = Home::with(OLD);
     permit(&file_refuses, 0o000, 0o755);
@@ -185,11 +156,7 @@ fn as_somebody(home: &Home) -> Ended {
     let command = home.command();
     let mut somebody = Command::new(reachable);
     somebody.args(command.get_args()).env_clear();
-    somebody.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    somebody.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if is_root() {
         somebody.uid(65_534).gid(65_534);
     }

@@ -90,9 +90,7 @@ impl Home {
     /// `sidecar token-sync --config ...` with the token in its environment, and nothing else there.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(SIDECAR);
-        command
-            .env_clear()
-            .env(OPENCLAW_GATEWAY_TOKEN, format!(" {TOKEN}\n"));
+        command.env_clear().env(OPENCLAW_GATEWAY_TOKEN, format!(" {TOKEN}\n"));
         command.arg("token-sync").arg("--config").arg(self.config());
         command
     }
@@ -124,40 +122,25 @@ impl Ended {
     #[track_caller]
     pub(crate) fn well(&self, said: &str) {
         assert_eq!(self.code, Some(0), "{self:?}");
-        assert!(
-            self.out.contains(said) && self.err.is_empty(),
-            "{said:?}: {self:?}"
-        );
+        assert!(self.out.contains(said) && self.err.is_empty(), "{said:?}: {self:?}");
     }
 
     /// It failed with this code, and said this in one line.
     #[track_caller]
     pub(crate) fn badly(&self, code: i32, said: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
-        assert!(
-            self.err.contains(said) && self.out.is_empty(),
-            "{said:?}: {self:?}"
-        );
+        assert!(self.err.contains(said) && self.out.is_empty(), "{said:?}: {self:?}");
         let lines: Vec<_> = self.err.lines().collect();
-        assert!(
-            matches!(lines[..], [line] if line.starts_with("error: ")),
-            "{self:?}"
-        );
+        assert!(matches!(lines[..], [line] if line.starts_with("error: ")), "{self:?}");
     }
 }
 
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let ended = Self {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        };
-        assert!(
-            !format!("{ended:?}").contains(TOKEN),
-            "a secret was printed"
-        );
+        let ended =
+            Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+        assert!(!format!("{ended:?}").contains(TOKEN), "a secret was printed");
         ended
     }
 }
@@ -165,9 +148,8 @@ impl From<Output> for Ended {
 /// The names in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

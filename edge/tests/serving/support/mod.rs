@@ -18,9 +18,7 @@ pub(crate) use self::{
 
 /// Waits for what has to happen. The limit only turns a hang into a failure.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it never happened")
+    timeout(Duration::from_secs(20), future).await.expect("it never happened")
 }
 
 /// A client that says exactly what a test wants it to.
@@ -30,9 +28,7 @@ pub(crate) struct RawClient {
 
 impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self {
-            stream: soon(TcpStream::connect(address)).await.unwrap(),
-        }
+        Self { stream: soon(TcpStream::connect(address)).await.unwrap() }
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
@@ -55,10 +51,7 @@ impl RawClient {
         while !String::from_utf8_lossy(&heard).contains(end) {
             let byte = soon(self.stream.read_u8()).await;
             heard.push(byte.unwrap_or_else(|error| {
-                panic!(
-                    "{error} before {end:?}, after {}",
-                    String::from_utf8_lossy(&heard)
-                )
+                panic!("{error} before {end:?}, after {}", String::from_utf8_lossy(&heard))
             }));
         }
         String::from_utf8(heard).unwrap()
@@ -104,9 +97,5 @@ pub(crate) async fn exchange(address: SocketAddr, request: &str) -> String {
 
 /// The status code of an HTTP/1.1 answer; 0 when there is none.
 pub(crate) fn status(answer: &str) -> u16 {
-    answer
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0)
+    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
 }

@@ -35,13 +35,7 @@ impl Recorder {
 
     /// All requests, byte for byte.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .flatten()
-            .cloned()
-            .collect()
+        self.seen.lock().unwrap().iter().flatten().cloned().collect()
     }
 
     /// The one request that there was.

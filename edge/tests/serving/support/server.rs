@@ -30,11 +30,7 @@ impl Server {
         let address = listener.local_addr();
         let (trigger, shutdown) = Shutdown::manual();
         let ended = tokio::spawn(serve(listener, tls, router, limits, shutdown));
-        Self {
-            address,
-            trigger,
-            ended,
-        }
+        Self { address, trigger, ended }
     }
 
     pub(crate) fn drain(&self) {
@@ -52,15 +48,9 @@ impl Server {
 
 /// Limits under which a drained server closes its port at once, and nothing ends for want of time.
 pub(crate) fn limits() -> Limits {
-    let drain = DrainArgs {
-        drain_delay: Duration::ZERO,
-        drain_deadline: Duration::from_secs(3600),
-    };
-    Limits {
-        drain,
-        header_timeout: Duration::from_secs(3600),
-        ..Limits::default()
-    }
+    let drain =
+        DrainArgs { drain_delay: Duration::ZERO, drain_deadline: Duration::from_secs(3600) };
+    Limits { drain, header_timeout: Duration::from_secs(3600), ..Limits::default() }
 }
 
 /// A proxy to `upstream` that adds nothing.

@@ -17,19 +17,11 @@ pub(in crate::token_sync) enum EditError {
     Syntax(#[from] SyntaxError),
     /// The path leads through something that has no keys.
     #[error("{position}: {what} is {found}, expected an object", what = named(path))]
-    NotAnObject {
-        path: String,
-        found: &'static str,
-        position: Position,
-    },
+    NotAnObject { path: String, found: &'static str, position: Position },
 }
 
 fn named(path: &str) -> String {
-    if path.is_empty() {
-        "the whole file".to_owned()
-    } else {
-        format!("`{path}`")
-    }
+    if path.is_empty() { "the whole file".to_owned() } else { format!("`{path}`") }
 }
 
 /// Replaces a stretch of the text.
@@ -40,17 +32,11 @@ pub(super) struct Splice {
 
 impl Splice {
     pub(super) fn insert(at: usize, with: impl Into<String>) -> Self {
-        Self {
-            range: at..at,
-            with: with.into(),
-        }
+        Self { range: at..at, with: with.into() }
     }
 
     fn delete(range: Range<usize>) -> Self {
-        Self {
-            range,
-            with: String::new(),
-        }
+        Self { range, with: String::new() }
     }
 }
 
@@ -78,13 +64,7 @@ pub(in crate::token_sync) fn set(
     if node.means(text, value) {
         return Ok(text.to_owned());
     }
-    Ok(apply(
-        text,
-        vec![Splice {
-            range: node.span.clone(),
-            with: value.to_string(),
-        }],
-    ))
+    Ok(apply(text, vec![Splice { range: node.span.clone(), with: value.to_string() }]))
 }
 
 /// Takes the member at `path` out, each of them where its key stands twice: otherwise the hidden
@@ -99,20 +79,11 @@ pub(in crate::token_sync) fn remove(text: &str, path: &[&str]) -> Result<String,
     };
     let (doomed, kept): (Vec<_>, Vec<_>) =
         object.members.iter().partition(|member| member.key == *key);
-    let mut splices: Vec<_> = doomed
-        .iter()
-        .flat_map(|member| removal(text, member))
-        .collect();
+    let mut splices: Vec<_> = doomed.iter().flat_map(|member| removal(text, member)).collect();
     // Without a trailing comma before, there is none after.
-    let last_goes = object
-        .members
-        .last()
-        .is_some_and(|last| last.key == *key && last.comma.is_none());
-    if let Some(comma) = kept
-        .last()
-        .and_then(|member| member.comma)
-        .filter(|_| last_goes)
-    {
+    let last_goes =
+        object.members.last().is_some_and(|last| last.key == *key && last.comma.is_none());
+    if let Some(comma) = kept.last().and_then(|member| member.comma).filter(|_| last_goes) {
         splices.push(Splice::delete(comma..comma + 1));
     }
     Ok(apply(text, splices))
@@ -123,23 +94,13 @@ pub(in crate::token_sync) fn remove(text: &str, path: &[&str]) -> Result<String,
 fn removal(text: &str, member: &Member) -> Vec<Splice> {
     let (start, value_end) = (member.key_span.start, member.value.span.end);
     let between = |comma: usize| text.get(value_end..comma).unwrap_or_default();
-    let adjacent = member
-        .comma
-        .filter(|comma| between(*comma).trim().is_empty());
+    let adjacent = member.comma.filter(|comma| between(*comma).trim().is_empty());
     let distant = member.comma.filter(|_| adjacent.is_none());
     let end = adjacent.map_or(value_end, |comma| comma + 1);
 
-    let before = text
-        .get(..start)
-        .unwrap_or_default()
-        .trim_end_matches([' ', '\t']);
-    let after = text
-        .get(end..)
-        .unwrap_or_default()
-        .trim_start_matches([' ', '\t']);
-    let line_end = ["\r\n", "\n", "\r"]
-        .into_iter()
-        .find(|line_end| before.ends_with(line_end));
+    let before = text.get(..start).unwrap_or_default().trim_end_matches([' ', '\t']);
+    let after = text.get(end..).unwrap_or_default().trim_start_matches([' ', '\t']);
+    let line_end = ["\r\n", "\n", "\r"].into_iter().find(|line_end| before.ends_with(line_end));
     let range = match line_end {
         Some(line_end) if after.starts_with(['\r', '\n']) => {
             before.len() - line_end.len()..text.len() - after.len()
@@ -149,9 +110,7 @@ fn removal(text: &str, member: &Member) -> Vec<Splice> {
         _ => start..text.len() - after.len(),
     };
     let comma = distant.map(|comma| Splice::delete(comma..comma + 1));
-    std::iter::once(Splice::delete(range))
-        .chain(comma)
-        .collect()
+    std::iter::once(Splice::delete(range)).chain(comma).collect()
 }
 
 /// Splices must not overlap; those at one place keep their order.

@@ -27,29 +27,21 @@ pub(super) fn member(
     let Some((key, below)) = path.split_first() else {
         return Vec::new();
     };
-    let nested = below.iter().rev().fold(value.to_string(), |inner, key| {
-        format!("{{{}: {inner}}}", quote.around(key))
-    });
+    let nested = below
+        .iter()
+        .rev()
+        .fold(value.to_string(), |inner, key| format!("{{{}: {inner}}}", quote.around(key)));
     let separator = match Layout::of(text, parent, object) {
         Layout::Lines { indent } => format!("{}{indent}", line_end(text)),
         Layout::Inline if object.content_end == parent.span.start + 1 => String::new(),
         Layout::Inline => " ".to_owned(),
     };
     let last = object.members.last();
-    let comma_missing = last
-        .filter(|last| last.comma.is_none())
-        .map(|last| last.value.span.end);
-    let trailing = if last.is_some_and(|last| last.comma.is_some()) {
-        ","
-    } else {
-        ""
-    };
+    let comma_missing = last.filter(|last| last.comma.is_none()).map(|last| last.value.span.end);
+    let trailing = if last.is_some_and(|last| last.comma.is_some()) { "," } else { "" };
     let member = format!("{separator}{}: {nested}{trailing}", quote.around(key));
     let comma = comma_missing.map(|at| Splice::insert(at, ","));
-    comma
-        .into_iter()
-        .chain([Splice::insert(object.content_end, member)])
-        .collect()
+    comma.into_iter().chain([Splice::insert(object.content_end, member)]).collect()
 }
 
 /// How an object's members are laid out.
@@ -65,26 +57,18 @@ impl Layout {
         if let Some(last) = object.members.last() {
             let before = line_before(text, last.key_span.start);
             if before.trim().is_empty() {
-                return Self::Lines {
-                    indent: before.to_owned(),
-                };
+                return Self::Lines { indent: before.to_owned() };
             }
         }
         // Also where the last comment is one that only a line end can close.
-        let closing = text
-            .get(object.content_end..node.span.end)
-            .unwrap_or_default();
+        let closing = text.get(object.content_end..node.span.end).unwrap_or_default();
         if !closing.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
             return Self::Inline;
         }
         let line = line_before(text, node.span.start);
-        let own = line
-            .get(..line.len() - line.trim_start().len())
-            .unwrap_or_default();
+        let own = line.get(..line.len() - line.trim_start().len()).unwrap_or_default();
         let deeper = if own.contains('\t') { "\t" } else { "  " };
-        Self::Lines {
-            indent: format!("{own}{deeper}"),
-        }
+        Self::Lines { indent: format!("{own}{deeper}") }
     }
 }
 
@@ -122,9 +106,7 @@ impl Quote {
     }
 
     fn around(self, key: &str) -> String {
-        let plain = key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && key.starts_with(|first: char| !first.is_ascii_digit());
         match self {
             Self::Bare if plain => key.to_owned(),

@@ -35,12 +35,7 @@ impl Position {
             match (previous, char) {
                 // The second half of a line end that was counted already.
                 ('\r', '\n') => {}
-                (_, '\n' | '\r') => {
-                    position = Self {
-                        line: position.line + 1,
-                        column: 1,
-                    }
-                }
+                (_, '\n' | '\r') => position = Self { line: position.line + 1, column: 1 },
                 // A byte order mark shows in no editor.
                 (_, '\u{feff}') => {}
                 _ => position.column += 1,
@@ -67,10 +62,7 @@ pub(super) struct SyntaxError {
 
 impl SyntaxError {
     fn at(text: &str, offset: usize, what: &'static str) -> Self {
-        Self {
-            position: Position::of(text, offset),
-            what,
-        }
+        Self { position: Position::of(text, offset), what }
     }
 
     /// Reads bytes as UTF-8, which JSON5 requires.
@@ -100,9 +92,6 @@ mod tests {
     #[test]
     fn a_byte_that_is_not_utf8_is_found() {
         let error = SyntaxError::check_utf8(b"{\n  a: '\xff'}").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "line 2, column 7: this byte is not UTF-8"
-        );
+        assert_eq!(error.to_string(), "line 2, column 7: this byte is not UTF-8");
     }
 }

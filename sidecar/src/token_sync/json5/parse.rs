@@ -13,10 +13,7 @@ const DEEPEST: usize = 128;
 
 /// Parses a whole text: one value, white space and comments around it.
 pub(in crate::token_sync) fn parse(text: &str) -> Result<Node, SyntaxError> {
-    let mut parser = Parser {
-        scanner: Scanner::new(text),
-        depth: 0,
-    };
+    let mut parser = Parser { scanner: Scanner::new(text), depth: 0 };
     parser.scanner.trivia()?;
     let root = parser.value()?;
     parser.scanner.trivia()?;
@@ -46,10 +43,7 @@ impl Parser<'_> {
             None => return Err(self.scanner.error("expected a value, the file ends here")),
             Some(_) => return Err(self.scanner.error("expected a value")),
         };
-        Ok(Node {
-            span: start..self.scanner.offset(),
-            kind,
-        })
+        Ok(Node { span: start..self.scanner.offset(), kind })
     }
 
     fn word(&mut self) -> Result<Kind, SyntaxError> {
@@ -58,9 +52,7 @@ impl Parser<'_> {
             "true" => Ok(Kind::Bool(true)),
             "false" => Ok(Kind::Bool(false)),
             "null" => Ok(Kind::Null),
-            _ => Err(self
-                .scanner
-                .error_at(start, "expected a value: a string needs quotes")),
+            _ => Err(self.scanner.error_at(start, "expected a value: a string needs quotes")),
         }
     }
 
@@ -100,10 +92,7 @@ impl Parser<'_> {
         loop {
             content_end = self.scanner.trivia()?.unwrap_or(content_end);
             if self.scanner.eat('}') {
-                return Ok(Kind::Object(Object {
-                    members,
-                    content_end,
-                }));
+                return Ok(Kind::Object(Object { members, content_end }));
             }
             let (key, key_span) = self.key()?;
             self.scanner.trivia()?;
@@ -120,12 +109,7 @@ impl Parser<'_> {
                 None if self.scanner.peek() == Some('}') => {}
                 None => return Err(self.scanner.error("expected `,` or `}`")),
             }
-            members.push(Member {
-                key,
-                key_span,
-                value,
-                comma,
-            });
+            members.push(Member { key, key_span, value, comma });
         }
     }
 
@@ -149,33 +133,23 @@ mod tests {
         for (text, value) in [
             (r#" "a\"b" "#, json!("a\"b")),
             (r"'it\'s'", json!("it's")),
-            (
-                "'line\\\ncontinued\\\r\ntwice'",
-                json!("linecontinuedtwice"),
-            ),
+            ("'line\\\ncontinued\\\r\ntwice'", json!("linecontinuedtwice")),
             (r"'\x41\u0042\v\0\A\q'", json!("AB\u{b}\0Aq")),
             (r"'\ud83d\ude00 \ud83d'", json!("\u{1f600} \u{fffd}")),
             ("'\u{2028}'", json!("\u{2028}")),
             ("// c\n/* d **/ true /* e */ // f", json!(true)),
             ("\u{feff}null\u{a0}", json!(null)),
             ("[1,'2',[],{},]", json!([1, "2", [], {}])),
-            (
-                r#"{a:1,'b':"2","c":null,}"#,
-                json!({"a": 1, "b": "2", "c": null}),
-            ),
+            (r#"{a:1,'b':"2","c":null,}"#, json!({"a": 1, "b": "2", "c": null})),
             (r"{\u0061b\u0063: 1, $_é: 2}", json!({"abc": 1, "$_é": 2})),
             ("{a: 1, a: 2}", json!({"a": 2})),
-            (
-                "{null: 1, true: 2, Infinity: 3}",
-                json!({"null": 1, "true": 2, "Infinity": 3}),
-            ),
+            ("{null: 1, true: 2, Infinity: 3}", json!({"null": 1, "true": 2, "Infinity": 3})),
         ] {
             let node = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(node.means(text, &value), "{text}: {node:?}");
         }
-        for number in [
-            "0", "-0", "+1", ".5", "5.", "1.5e-3", "1E+9", "0xdecaF", "-0X1", "Infinity",
-        ] {
+        for number in ["0", "-0", "+1", ".5", "5.", "1.5e-3", "1E+9", "0xdecaF", "-0X1", "Infinity"]
+        {
             parse(number).unwrap_or_else(|error| panic!("{number}: {error}"));
             parse(&format!("[{number}, -Infinity, +NaN, NaN]")).unwrap();
         }
@@ -185,67 +159,31 @@ mod tests {
     fn what_is_not_json5_is_refused_at_its_place() {
         for (text, error) in [
             ("", "line 1, column 1: expected a value, the file ends here"),
-            (
-                "// only this",
-                "line 1, column 13: expected a value, the file ends here",
-            ),
+            ("// only this", "line 1, column 13: expected a value, the file ends here"),
             ("{", "line 1, column 2: expected a key or `}`"),
-            (
-                "{\n  a: 1\n  b: 2\n}",
-                "line 3, column 3: expected `,` or `}`",
-            ),
+            ("{\n  a: 1\n  b: 2\n}", "line 3, column 3: expected `,` or `}`"),
             ("{a 1}", "line 1, column 4: expected `:`"),
             ("{a: }", "line 1, column 5: expected a value"),
-            (
-                "{a: b}",
-                "line 1, column 5: expected a value: a string needs quotes",
-            ),
+            ("{a: b}", "line 1, column 5: expected a value: a string needs quotes"),
             ("{,}", "line 1, column 2: expected a key or `}`"),
             ("{a: 1,,}", "line 1, column 7: expected a key or `}`"),
-            (
-                "{1a: 1}",
-                "line 1, column 2: a key that begins with a digit needs quotes",
-            ),
+            ("{1a: 1}", "line 1, column 2: a key that begins with a digit needs quotes"),
             ("[1 2]", "line 1, column 4: expected `,` or `]`"),
             ("[,]", "line 1, column 2: expected a value"),
             ("'it''s'", "line 1, column 5: expected the end of the file"),
             ("{} {}", "line 1, column 4: expected the end of the file"),
-            (
-                "{a: 'b}\n",
-                "line 1, column 5: this string is not closed on its line",
-            ),
-            (
-                "{a: '\\1'}",
-                "line 1, column 7: this escape is not one of JSON5",
-            ),
-            (
-                "{a: '\\u12'}",
-                "line 1, column 8: expected hexadecimal digits",
-            ),
-            (
-                "{a: '\\x1é'}",
-                "line 1, column 8: expected hexadecimal digits",
-            ),
-            (
-                "{\\x61: 1}",
-                "line 1, column 2: expected \\u and four digits",
-            ),
-            (
-                "{} /* never",
-                "line 1, column 4: this comment is not closed",
-            ),
+            ("{a: 'b}\n", "line 1, column 5: this string is not closed on its line"),
+            ("{a: '\\1'}", "line 1, column 7: this escape is not one of JSON5"),
+            ("{a: '\\u12'}", "line 1, column 8: expected hexadecimal digits"),
+            ("{a: '\\x1é'}", "line 1, column 8: expected hexadecimal digits"),
+            ("{\\x61: 1}", "line 1, column 2: expected \\u and four digits"),
+            ("{} /* never", "line 1, column 4: this comment is not closed"),
             ("{} /*/", "line 1, column 4: this comment is not closed"),
             ("{} /", "line 1, column 4: expected the end of the file"),
         ] {
-            assert_eq!(
-                parse(text).map(|_| ()).unwrap_err().to_string(),
-                error,
-                "{text:?}"
-            );
+            assert_eq!(parse(text).map(|_| ()).unwrap_err().to_string(), error, "{text:?}");
         }
-        for number in [
-            "01", ".", "-", "1e", "0x", "0xg", "1a", "--1", "+ 1", "Infinit", "1_000",
-        ] {
+        for number in ["01", ".", "-", "1e", "0x", "0xg", "1a", "--1", "+ 1", "Infinit", "1_000"] {
             let error = parse(number).unwrap_err().to_string();
             assert_eq!(error, "line 1, column 1: this is not a number", "{number}");
         }

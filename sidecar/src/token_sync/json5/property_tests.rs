@@ -150,17 +150,8 @@ fn a_set_value_reads_back_and_nothing_else_has_changed() {
         };
         let context = || format!("{path:?} in\n{text}\nbecame\n{edited}");
         let new = parse(&edited).unwrap_or_else(|error| panic!("{error}: {}", context()));
-        assert!(
-            new.at(&path).unwrap().means(&edited, &value),
-            "{}",
-            context()
-        );
-        assert_eq!(
-            set(&edited, &path, &value).unwrap(),
-            edited,
-            "twice: {}",
-            context()
-        );
+        assert!(new.at(&path).unwrap().means(&edited, &value), "{}", context());
+        assert_eq!(set(&edited, &path, &value).unwrap(), edited, "twice: {}", context());
         match old.at(&path) {
             Some(node) => {
                 let kept = text.len() - node.span.len();
@@ -178,10 +169,7 @@ fn a_set_value_reads_back_and_nothing_else_has_changed() {
             }
         }
     }
-    assert!(
-        replaced > 200 && inserted > 200 && refused > 200,
-        "{replaced} {inserted} {refused}"
-    );
+    assert!(replaced > 200 && inserted > 200 && refused > 200, "{replaced} {inserted} {refused}");
 }
 
 #[test]
@@ -215,9 +203,8 @@ fn a_removed_member_is_gone_and_nothing_else_is() {
 #[test]
 fn no_damage_to_a_file_makes_the_parser_panic_or_point_outside() {
     let mut random = Random(0xf00d);
-    let junk = [
-        '{', '}', '[', ',', ':', '"', '\'', '\\', '/', '*', '\n', '0', 'x', 'é', '\u{feff}',
-    ];
+    let junk =
+        ['{', '}', '[', ',', ':', '"', '\'', '\\', '/', '*', '\n', '0', 'x', 'é', '\u{feff}'];
     for _ in 0..FILES {
         let mut chars: Vec<char> = random.file().chars().collect();
         for _ in 0..=random.below(3) {

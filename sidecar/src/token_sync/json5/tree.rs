@@ -47,9 +47,7 @@ impl Object {
 impl Node {
     /// The value at a path of keys, if it is there.
     pub(in crate::token_sync) fn at(&self, path: &[&str]) -> Option<&Self> {
-        path.iter().try_fold(self, |node, key| {
-            Some(&node.as_object()?.member(key)?.value)
-        })
+        path.iter().try_fold(self, |node, key| Some(&node.as_object()?.member(key)?.value))
     }
 
     pub(in crate::token_sync) fn as_str(&self) -> Option<&str> {
@@ -77,18 +75,12 @@ impl Node {
             }
             (Kind::Array(ours), Value::Array(theirs)) => {
                 ours.len() == theirs.len()
-                    && ours
-                        .iter()
-                        .zip(theirs)
-                        .all(|(ours, theirs)| ours.means(text, theirs))
+                    && ours.iter().zip(theirs).all(|(ours, theirs)| ours.means(text, theirs))
             }
             (Kind::Object(ours), Value::Object(theirs)) => {
-                ours.members
-                    .iter()
-                    .all(|member| theirs.contains_key(&member.key))
+                ours.members.iter().all(|member| theirs.contains_key(&member.key))
                     && theirs.iter().all(|(key, theirs)| {
-                        ours.member(key)
-                            .is_some_and(|ours| ours.value.means(text, theirs))
+                        ours.member(key).is_some_and(|ours| ours.value.means(text, theirs))
                     })
             }
             _ => false,
