@@ -57,7 +57,11 @@ pub(super) async fn comes_back(teller: &Teller, stage: &Stage, user: &SignedIn) 
             ensure!(back.uid() != pod.uid(), "the pod was not deleted");
             let now = gateway(stage, user).await?;
             let (uid, _) = &token;
-            ensure!(now == token, "the gateway token is another: Secret uid was {uid}, is {}", now.0);
+            ensure!(
+                now == token,
+                "the gateway token is another: Secret uid was {uid}, is {}",
+                now.0
+            );
             Ok(Told::line("alice's pod is deleted and back, with the same gateway token").with([
                 format!(
                     "pod uid {} -> {}",

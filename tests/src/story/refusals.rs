@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::teller::{Teller, Told};
 use crate::{
     keycloak::Token,
+    patience,
     stage::{SignedIn, Stage},
 };
 
@@ -36,7 +37,7 @@ pub(super) async fn expired_token(
     alice: &SignedIn,
     expired: &Token,
 ) -> Result<()> {
-    expired.ended().await?;
+    patience::during("alice's first token expires", expired.ended()).await?;
     let expected = "alice's own token, expired, is answered with 401";
     let line = format!("alice's own token, expired (exp {}): 401", expired.claim("exp")?);
     let token = Some(expired);
