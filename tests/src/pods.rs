@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{UserId, annotation, label, pod as names, port};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, EnvVar, Pod};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams},
     runtime::wait::{Condition, await_condition, conditions},
 };
 use serde_json::json;
@@ -137,8 +138,24 @@ impl Pods {
         let Some(pod) = self.0.get_opt(name).await? else {
             return Ok(());
         };
-        self.0.delete(name, &DeleteParams::default()).await?;
-        self.gone(&pod).await
+        match self.0.delete(name, &DeleteParams::default()).await {
+            // Somebody else was faster.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            deleted => {
+                deleted?;
+                self.gone(&pod).await
+            }
+        }
+    }
+
+    /// Deletes the pods of all users and waits until they are gone.
+    ///
+    /// # Errors
+    /// One does not go.
+    pub async fn remove_all_of_users(&self) -> Result<()> {
+        let pods = self.0.list(&ListParams::default().labels(label::USER)).await?;
+        let removing = pods.iter().map(|pod| async { self.remove(&pod.name_any()).await });
+        try_join_all(removing).await.map(drop)
     }
 
     /// Waits until this very pod is gone.

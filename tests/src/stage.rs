@@ -110,21 +110,12 @@ impl Stage {
         }))
     }
 
-    /// Signs somebody in, who has a NewAPI key.
+    /// Signs somebody in.
     ///
     /// # Errors
-    /// Keycloak or the API server refuses.
+    /// The realm has nobody of that name, or Keycloak refuses.
     pub async fn sign_in(&self, name: &str) -> Result<SignedIn> {
         let person = people::person(name)?;
-        install::give_key(&self.kube, &person, &self.new_api).await?;
-        self.sign_in_without_key(person).await
-    }
-
-    /// Signs somebody in and leaves their key as it is.
-    ///
-    /// # Errors
-    /// Keycloak refuses.
-    pub async fn sign_in_without_key(&self, person: Person) -> Result<SignedIn> {
         let tokens = self.keycloak.sign_in(&person).await?;
         Ok(SignedIn { pod: object::pod(&person.id), person, tokens })
     }
@@ -233,11 +224,16 @@ async fn bring_up(cluster: &Cluster, new_api: NewApi) -> Result<(Keycloak, NewAp
     let keycloak = Keycloak::of(cluster);
     new_api.ensure_running(cluster).await?;
     install::tenant(&kube).await?;
+    for person in people::everybody()? {
+        install::give_key(&kube, &person, &new_api).await?;
+    }
     let values = install::values(cluster, &keycloak.issuer(), new_api.base_url())?;
     // Keycloak takes its time, and the chart's programs start without it.
     let starting = keycloak.ensure_running(cluster);
     tokio::try_join!(starting, install::chart(cluster, &kube, &values))?;
     admission::policies_hold(cluster, &kube).await?;
+    // Those of an earlier run have the key and the images of their day.
+    Pods::of(kube, install::TENANT).remove_all_of_users().await?;
     Ok((keycloak, new_api))
 }
 

@@ -14,7 +14,7 @@ use tests::{
     chat,
     door::Door,
     install, keycloak, patience,
-    people::{Person, person},
+    people::Person,
     pods::{injected, labeled, restarts},
     process::built,
     stage::{Admission, SERVER, SignedIn, Stage},
@@ -221,7 +221,7 @@ async fn free_port() -> Result<String> {
 #[tokio::test]
 async fn a_missing_key_is_named_and_the_pod_starts_when_it_comes() -> Result<()> {
     let Some(stage) = Stage::set().await? else { return Ok(()) };
-    let erin = stage.sign_in_without_key(person("erin")?).await?;
+    let erin = stage.sign_in("erin").await?;
     stage.pods.remove(&erin.pod).await?;
     install::take_key(&stage.kube, &erin.person).await?;
     let start = stage.spawner.post(SERVER).bearer(&erin.tokens.access).send().await?;

@@ -21,6 +21,7 @@ use tests::{
     door::Door,
     install,
     keycloak::{CLIENT_OTHER, CLIENT_SHORT, Token},
+    people::person,
     pods::{injected, labeled, mounting, plain},
     stage::{Admission, SignedIn, Stage},
 };
@@ -53,7 +54,7 @@ async fn refused(
     };
     let answer = call.send().await?.expect(status).await?;
     let challenge = answer.headers.get(header::WWW_AUTHENTICATE).cloned();
-    let key = stage.sign_in("carol").await?.person.newapi_key();
+    let key = person("carol")?.newapi_key();
     assert_eq!(stage.new_api.chats_since(before, &key).await?, [], "it went to NewAPI");
     Ok(challenge.map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).into()))
 }
