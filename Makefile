@@ -35,6 +35,7 @@ test-cluster: images ## the tests on a real cluster, with real Keycloak and real
 lint: toolchain ## format, clippy and docs, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 
 CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw/cargo-deny
 
