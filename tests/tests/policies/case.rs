@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use contract::{label, pod as names};
-use http::{Method, Request, header};
+use http::{Method, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ pub(crate) struct Case {
     create: Option<Change>,
     patch: Option<Patch>,
     bind: Option<Value>,
+    /// Another namespace than the tenant's.
+    namespace: Option<String>,
     #[serde(default)]
     denied: Vec<String>,
 }
@@ -70,7 +72,9 @@ impl Case {
     }
 
     fn request(&self, setting: &Setting) -> Result<Request<Vec<u8>>> {
-        let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
+        let namespace = self.namespace.as_deref().map(|namespace| setting.fill(namespace));
+        let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
+        let pods = format!("/api/v1/namespaces/{namespace}/pods");
         match (&self.create, &self.patch, &self.bind) {
             (Some(change), None, None) => {
                 let pod = change.pod(setting);
@@ -128,15 +132,4 @@ impl Change {
         lay_over(&mut container, changes);
         container
     }
-}
-
-/// The content type of a request, spelt where it is used.
-pub(crate) fn with_body(
-    method: Method,
-    path: &str,
-    kind: &str,
-    body: String,
-) -> Result<Request<Vec<u8>>> {
-    let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind);
-    Ok(request.body(body.into_bytes())?)
 }

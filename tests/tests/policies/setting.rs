@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use contract::{label, pod as names, secret};
-use http::{Method, Request};
+use http::{Method, Request, header::CONTENT_TYPE};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     core::v1::{Namespace, Pod, ServiceAccount},
@@ -20,8 +20,6 @@ use tests::{
     pods::{Pods, labeled, mounting, plain},
 };
 use tokio::sync::OnceCell;
-
-use crate::case::with_body;
 
 /// The tenant's namespace of the cases, and the release whose policies they try.
 pub(crate) const NAMESPACE: &str = "policy-cases";
@@ -63,7 +61,8 @@ impl Setting {
         kind: &str,
         body: &Value,
     ) -> Result<Request<Vec<u8>>> {
-        with_body(method, path, kind, self.fill(&body.to_string()))
+        let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, kind);
+        Ok(request.body(self.fill(&body.to_string()).into_bytes())?)
     }
 
     /// Replaces the words with a dollar.
@@ -126,16 +125,22 @@ async fn make() -> Result<Setting> {
         ("$U2", U2.to_owned()),
     ];
     let setting = Setting { cluster, words };
-    let namespace = json!({"metadata": {"name": NAMESPACE}});
-    apply(&Api::<Namespace>::all(client.clone()), namespace).await?;
-    // Made by the controller manager elsewhere, and no pod is created without it.
-    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), NAMESPACE);
-    apply(&accounts, json!({"metadata": {"name": "default"}})).await?;
+    for namespace in [NAMESPACE.to_owned(), format!("{NAMESPACE}-elsewhere")] {
+        make_namespace(&client, &namespace).await?;
+    }
     let operator = apply_policies_and_roles(&client, objects).await?;
     introduce_people(&client, &operator).await?;
     policies_are_known(&client).await?;
     make_two_pods(&setting, &client).await?;
     Ok(setting)
+}
+
+async fn make_namespace(client: &Client, name: &str) -> Result<()> {
+    let namespace = json!({"metadata": {"name": name}});
+    apply(&Api::<Namespace>::all(client.clone()), namespace).await?;
+    // Made by the controller manager elsewhere, and no pod is created without it.
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), name);
+    apply(&accounts, json!({"metadata": {"name": "default"}})).await.map(drop)
 }
 
 /// The name by which RBAC knows the spawner.
