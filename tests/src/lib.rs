@@ -8,7 +8,7 @@
 //! use http::StatusCode;
 //! use tests::stage::Stage;
 //!
-//! let Some(stage) = Stage::set().await? else { return Ok(()) };
+//! let stage = Stage::set().await?;
 //! let alice = stage.sign_in("alice").await?;
 //! stage.start_pod_of(&alice).await?;
 //! let models = stage.spawner.get("/v1/models").bearer(&alice.tokens.access).send().await?;

@@ -3,10 +3,10 @@
 
 use std::{
     fs::File,
-    sync::{Arc, Once, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use contract::{object, port};
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
 use kube::{Api, Client, ResourceExt as _};
@@ -69,16 +69,12 @@ pub struct SignedIn {
 static PARTS: OnceCell<Result<(Keycloak, NewApi), Arc<anyhow::Error>>> = OnceCell::const_new();
 static LOCAL_ADMISSION: OnceCell<Result<(), Arc<anyhow::Error>>> = OnceCell::const_new();
 
-/// Tells it once, and not once for each test.
-static LEFT_OUT: Once = Once::new();
-
 impl Stage {
-    /// Sets it with our stand-in for NewAPI, or finds it set. `None` where the cluster runs no pods;
-    /// then it says so.
+    /// Sets it with our stand-in for NewAPI, or finds it set.
     ///
     /// # Errors
-    /// No cluster is running, or a part cannot be brought up.
-    pub async fn set() -> Result<Option<Self>> {
+    /// No cluster is running, it runs no pods, or a part cannot be brought up.
+    pub async fn set() -> Result<Self> {
         let cluster = Cluster::running()?;
         let new_api = NewApi::stand_in(&cluster);
         Self::set_with(cluster, new_api).await
@@ -88,26 +84,25 @@ impl Stage {
     ///
     /// # Errors
     /// As [`Stage::set`].
-    pub async fn set_with(cluster: Cluster, new_api: NewApi) -> Result<Option<Self>> {
-        if !cluster.runs_pods() {
-            LEFT_OUT
-                .call_once(|| patience::say("what needs running pods is left out on this cluster"));
-            return Ok(None);
-        }
+    pub async fn set_with(cluster: Cluster, new_api: NewApi) -> Result<Self> {
+        ensure!(
+            cluster.runs_pods(),
+            "this cluster runs no pods: start another (`make down up`), or leave out the feature `pods`"
+        );
         let parts = PARTS
             .get_or_init(|| async { bring_up(&cluster, new_api).await.map_err(Arc::new) })
             .await;
         let (keycloak, new_api) = parts.clone().map_err(|error| anyhow!("{error:#}"))?;
         let kube = cluster.api().await?;
         let address = format!("{}:{}", cluster.node_address, install::SPAWNER_NODE_PORT);
-        Ok(Some(Self {
+        Ok(Self {
             pods: Pods::of(kube.clone(), install::TENANT),
             spawner: Door::at("the spawner", &address),
             cluster,
             kube,
             keycloak,
             new_api,
-        }))
+        })
     }
 
     /// Signs somebody in.
@@ -158,7 +153,7 @@ impl Admission {
     pub async fn set() -> Result<Self> {
         let cluster = Cluster::running()?;
         if cluster.runs_pods() {
-            let stage = Stage::set().await?.context("no stage, although pods run")?;
+            let stage = Stage::set().await?;
             return Ok(Self::of(&stage));
         }
         let kube = cluster.api().await?;

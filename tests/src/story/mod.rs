@@ -11,7 +11,7 @@ mod pod;
 mod refusals;
 mod teller;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use teller::Teller;
 
 use crate::{
@@ -33,7 +33,7 @@ pub async fn tell() -> Result<()> {
     }
     let new_api = NewApi::yours_or_stand_in(&cluster)?;
     let stage = Stage::set_with(cluster, new_api).await?;
-    whole(&teller, &stage.context("no stage, although pods run")?).await
+    whole(&teller, &stage).await
 }
 
 async fn whole(teller: &Teller, stage: &Stage) -> Result<()> {
