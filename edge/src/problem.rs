@@ -1,5 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457), for people and for programs: `code` is stable,
-//! the texts are not.
+//! the texts are not. The spawner's API promises the same word as `reason`, and `retry_after_ms`; so
+//! every program has them, and a client need not know who in the chain answered.
 
 use std::time::Duration;
 
@@ -29,10 +30,13 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     code: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
 }
 
 impl Problem {
-    /// `code` is a stable kebab-case word; `title` says the same to a person in every case.
+    /// `code` is a stable snake_case word, one of a closed set; `title` says the same to a person in every case.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, detail: None, retry_after: None }
@@ -47,9 +51,15 @@ impl Problem {
 
     /// When trying again makes sense: `Retry-After` in whole seconds, at least one.
     #[must_use]
-    pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+    pub fn retry_after(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = delay.into();
         self
+    }
+
+    /// The stable word, also for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -61,8 +71,12 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: self.detail,
             code: self.code,
+            reason: self.code,
+            retry_after_ms: self
+                .retry_after
+                .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
         };
-        // Strings and a number always serialize.
+        // Strings and numbers always serialize.
         let text = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = self.status;
@@ -92,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_is_readable_by_people_and_programs() {
-        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "upstream-down", "Not there")
+        let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_down", "Not there")
             .detail("it is starting")
             .retry_after(Duration::from_millis(300))
             .into_response();
@@ -104,10 +118,12 @@ mod tests {
         assert_eq!(
             document,
             serde_json::json!({
-                "type": "urn:openclaw:problem:upstream-down",
+                "type": "urn:openclaw:problem:upstream_down",
                 "title": "Not there",
                 "status": 503,
-                "code": "upstream-down",
+                "code": "upstream_down",
+                "reason": "upstream_down",
+                "retry_after_ms": 300,
                 "detail": "it is starting",
             })
         );

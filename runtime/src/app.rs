@@ -41,5 +41,5 @@ async fn to_newapi(State(newapi): State<NewApi>, request: Request<Body>) -> Resp
 
 async fn unknown() -> Response {
     let served = "this runtime serves /, /healthz, /readyz, /ws and /v1/*";
-    problem(StatusCode::NOT_FOUND, "not-found", "No such path", served)
+    problem(StatusCode::NOT_FOUND, "not_found", "No such path", served)
 }

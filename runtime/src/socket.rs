@@ -57,7 +57,7 @@ pub(crate) async fn chat(State(newapi): State<NewApi>, mut request: Request<Body
 
 fn no_handshake(detail: &str) -> Response {
     let mut response =
-        problem(StatusCode::UPGRADE_REQUIRED, "websocket-required", "A WebSocket path", detail);
+        problem(StatusCode::UPGRADE_REQUIRED, "websocket_required", "A WebSocket path", detail);
     let upgrade = header::HeaderValue::from_static("websocket");
     response.headers_mut().insert(header::UPGRADE, upgrade);
     response

@@ -8,12 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::UserId;
+use edge::problem::Problem;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::Refused,
     app::{App, Caller},
     model::{MY_SERVER, ServerModel},
     servers::{How, Started, Stopped},
@@ -45,7 +45,7 @@ pub(crate) async fn version() -> Json<Value> {
 pub(crate) async fn me(
     State(app): State<Arc<App>>,
     caller: Caller,
-) -> Result<Json<Value>, Refused> {
+) -> Result<Json<Value>, Problem> {
     let server = ServerModel::of(&app.snapshot(caller.user())?);
     Ok(Json(json!({
         "name": caller.user().as_str(),
@@ -58,7 +58,7 @@ pub(crate) async fn me(
 pub(crate) async fn show_server(
     State(app): State<Arc<App>>,
     caller: Caller,
-) -> Result<Json<ServerModel>, Refused> {
+) -> Result<Json<ServerModel>, Problem> {
     Ok(Json(ServerModel::of(&app.snapshot(caller.user())?)))
 }
 
@@ -68,17 +68,17 @@ pub(crate) async fn start_server(
     State(app): State<Arc<App>>,
     caller: Caller,
     wait: WaitQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let budget = budget(&app, wait)?;
     app.snapshot(caller.user())?;
     let started = start(&app, caller.user()).await?;
     if started.how == How::Stopping {
-        return Err(Refused::new(
+        return Err(Problem::new(
             StatusCode::CONFLICT,
             "stopping",
             "Your workspace is being stopped",
-            "It can be started again as soon as it has stopped.",
         )
+        .detail("It can be started again as soon as it has stopped.")
         .retry_after(LOOK_AGAIN));
     }
     let snapshot = if budget.is_zero() {
@@ -95,7 +95,7 @@ pub(crate) async fn stop_server(
     State(app): State<Arc<App>>,
     caller: Caller,
     wait: WaitQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, Problem> {
     let budget = budget(&app, wait)?;
     app.snapshot(caller.user())?;
     let (servers, user) = (app.servers.clone(), caller.user().clone());
@@ -113,7 +113,7 @@ pub(crate) async fn stop_server(
 
 /// Starts `user`'s server. In a task of its own: a client that goes away half-way leaves a whole
 /// start behind, and its line in the audit log.
-pub(crate) async fn start(app: &App, user: &UserId) -> Result<Started, Refused> {
+pub(crate) async fn start(app: &App, user: &UserId) -> Result<Started, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
     Ok(tokio::spawn(async move { servers.start(&user).await }).await.map_err(ended)??)
 }
@@ -133,25 +133,19 @@ fn server(snapshot: &Snapshot) -> Response {
 }
 
 /// How long an answer may take, never longer than the start timeout.
-fn budget(app: &App, wait: WaitQuery) -> Result<Duration, Refused> {
+fn budget(app: &App, wait: WaitQuery) -> Result<Duration, Problem> {
     match wait {
         Ok(Query(Wait { wait })) => Ok(Duration::from_secs(wait.into()).min(app.start_timeout)),
-        Err(error) => Err(Refused::new(
-            StatusCode::BAD_REQUEST,
-            "bad_query",
-            "The query is not understood",
-            format!("There is only `wait`, in whole seconds: {error}."),
-        )),
+        Err(error) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, "bad_query", "The query is not understood")
+                .detail(format!("There is only `wait`, in whole seconds: {error}.")))
+        }
     }
 }
 
 /// A task that was cut off; only the end of the process does that.
-fn ended(_: tokio::task::JoinError) -> Refused {
-    Refused::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "interrupted",
-        "This replica is ending",
-        "Try again: another one goes on where this one stopped.",
-    )
-    .retry_after(Duration::from_secs(1))
+fn ended(_: tokio::task::JoinError) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", "This replica is ending")
+        .detail("Try again: another one goes on where this one stopped.")
+        .retry_after(Duration::from_secs(1))
 }

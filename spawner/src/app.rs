@@ -13,13 +13,13 @@ use axum::{
 use contract::UserId;
 use edge::{
     oidc::{Rejection, Token, UnixTime, Verified, Verifier},
+    problem::Problem,
     proxy::Upstream,
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use tokio::sync::Semaphore;
 
 use crate::{
-    answer::Refused,
     api,
     metrics::Metrics,
     model::{API, MY_PROGRESS, MY_SERVER},
@@ -75,10 +75,11 @@ pub fn router(app: App) -> Router {
 
 impl App {
     /// What is known about `user`'s pod. Refuses as long as nothing is known about any.
-    pub(crate) fn snapshot(&self, user: &UserId) -> Result<Snapshot, Refused> {
+    pub(crate) fn snapshot(&self, user: &UserId) -> Result<Snapshot, Problem> {
         self.pods.of(user).ok_or_else(|| {
             let detail = "This replica has only just started and does not know the workspaces yet.";
-            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet", detail)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet")
+                .detail(detail)
                 .retry_after(WARM_UP)
         })
     }
@@ -125,13 +126,13 @@ async fn not_stored(mut response: Response) -> Response {
     response
 }
 
-async fn wrong_method() -> Refused {
-    Refused::new(
+async fn wrong_method() -> Problem {
+    Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         "This method is not allowed here",
-        "The Allow header names those that are.",
     )
+    .detail("The Allow header names those that are.")
 }
 
 impl fmt::Debug for App {

@@ -8,13 +8,12 @@ use axum::{
     extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
-use edge::shutdown::Shutdown;
+use edge::{problem::Problem, shutdown::Shutdown};
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::{
-    answer::Refused,
     app::{App, Caller},
     proxy::MOST_WAITING,
     state::{State as Stage, Status},
@@ -57,11 +56,12 @@ pub(crate) async fn stream(
     shutdown: Option<Extension<Shutdown>>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refused> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     app.snapshot(caller.user())?;
     let follower = app.pods.follow_among(caller.user(), MOST_WAITING).map_err(|error| {
         let status = StatusCode::TOO_MANY_REQUESTS;
-        Refused::new(status, "too_many_waiting", "Too many requests", error.to_string())
+        Problem::new(status, "too_many_waiting", "Too many requests")
+            .detail(error.to_string())
             .retry_after(HEARTBEAT)
     })?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

@@ -8,12 +8,14 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use edge::proxy::{Fault, Session, forward};
+use edge::{
+    problem::Problem,
+    proxy::{Fault, Session, forward},
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{
-    answer::Refused,
     app::{App, Caller},
     metrics::Metrics,
     model::{MY_SERVER, ServerModel},
@@ -42,7 +44,7 @@ pub(crate) async fn to_own_pod(
     let reached = match reach(&app, &caller, request.headers()).await {
         Ok(reached) => reached,
         Err(refused) => {
-            app.metrics.proxied(refused.reason());
+            app.metrics.proxied(refused.code());
             return refused.into_response();
         }
     };
@@ -64,7 +66,7 @@ enum Reached {
 }
 
 /// Finds the caller's sidecar, and waits for it if it is on its way.
-async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reached, Refused> {
+async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reached, Problem> {
     let snapshot = app.snapshot(caller.user())?;
     if let Some(sidecar) = sidecar(app, &snapshot) {
         return Ok(Reached::At(sidecar));
@@ -126,10 +128,10 @@ fn come_back(snapshot: &Snapshot) -> Response {
     (StatusCode::ACCEPTED, headers, Json(ServerModel::of(snapshot))).into_response()
 }
 
-fn not_running(status: &Status) -> Refused {
+fn not_running(status: &Status) -> Problem {
     let refuse = |reason, detail: &str| {
         let title = "Your workspace is not ready";
-        Refused::new(StatusCode::SERVICE_UNAVAILABLE, reason, title, detail)
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, title).detail(detail)
     };
     match (status.state, status.reason) {
         (Stage::Stopped, _) => {
@@ -141,18 +143,15 @@ fn not_running(status: &Status) -> Refused {
     }
 }
 
-fn too_many(detail: &str) -> Refused {
-    Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", "Too many requests", detail)
+fn too_many(detail: &str) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", "Too many requests")
+        .detail(detail)
         .retry_after(LATER)
 }
 
-fn no_such_page() -> Refused {
-    Refused::new(
-        StatusCode::NOT_FOUND,
-        "no_such_page",
-        "There is no such page",
-        "What begins with /-/ is the spawner's; every other path is your workspace's.",
-    )
+fn no_such_page() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is no such page")
+        .detail("What begins with /-/ is the spawner's; every other path is your workspace's.")
 }
 
 /// One of the places for requests that wait; free again when it is dropped.
@@ -162,7 +161,7 @@ struct Place<'app> {
 }
 
 impl<'app> Place<'app> {
-    fn take(app: &'app App) -> Result<Self, Refused> {
+    fn take(app: &'app App) -> Result<Self, Problem> {
         let permit = app
             .places
             .try_acquire()

@@ -141,11 +141,11 @@ impl Code {
     /// The word in `error` and in the problem document, and what it says to a person.
     const fn texts(&self) -> (&'static str, &'static str) {
         match self {
-            Self::NoToken => ("missing-token", "A bearer token is required"),
-            Self::InvalidRequest => ("invalid-request", "The Authorization header is malformed"),
-            Self::InvalidToken => ("invalid-token", "The bearer token is not accepted"),
-            Self::InsufficientScope => ("other-user", "This workspace belongs to another user"),
-            Self::Unavailable => ("keys-unavailable", "Tokens cannot be verified yet"),
+            Self::NoToken => ("missing_token", "A bearer token is required"),
+            Self::InvalidRequest => ("invalid_request", "The Authorization header is malformed"),
+            Self::InvalidToken => ("invalid_token", "The bearer token is not accepted"),
+            Self::InsufficientScope => ("other_user", "This workspace belongs to another user"),
+            Self::Unavailable => ("keys_unavailable", "Tokens cannot be verified yet"),
         }
     }
 

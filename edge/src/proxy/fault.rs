@@ -34,11 +34,11 @@ impl Fault {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Self::Refused => "upstream-refused",
-            Self::Unreachable => "upstream-unreachable",
-            Self::Broken => "upstream-broken",
-            Self::Protocol => "upstream-protocol",
-            Self::Target => "target-too-long",
+            Self::Refused => "upstream_refused",
+            Self::Unreachable => "upstream_unreachable",
+            Self::Broken => "upstream_broken",
+            Self::Protocol => "upstream_protocol",
+            Self::Target => "target_too_long",
         }
     }
 

@@ -66,15 +66,15 @@ impl Refusal {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Self::Method => "method-refused",
-            Self::Target => "bad-target",
-            Self::Host => "bad-host",
-            Self::Authority => "authority-mismatch",
-            Self::TransferEncoding => "bad-transfer-encoding",
-            Self::ContentLength => "bad-content-length",
-            Self::Expect => "bad-expectation",
-            Self::Upgrade => "bad-upgrade",
-            Self::Handshake => "bad-handshake",
+            Self::Method => "method_refused",
+            Self::Target => "bad_target",
+            Self::Host => "bad_host",
+            Self::Authority => "authority_mismatch",
+            Self::TransferEncoding => "bad_transfer_encoding",
+            Self::ContentLength => "bad_content_length",
+            Self::Expect => "bad_expectation",
+            Self::Upgrade => "bad_upgrade",
+            Self::Handshake => "bad_handshake",
         }
     }
 

@@ -16,7 +16,7 @@ async fn an_upstream_that_does_not_listen_is_503_and_worth_a_retry() {
     assert_eq!(status(&answer), 503);
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
-    assert!(answer.contains(r#""code":"upstream-refused""#), "{answer}");
+    assert!(answer.contains(r#""code":"upstream_refused""#), "{answer}");
     assert!(!answer.contains(&free.port().to_string()), "nothing internal: {answer}");
 }
 
@@ -24,7 +24,7 @@ async fn an_upstream_that_does_not_listen_is_503_and_worth_a_retry() {
 async fn an_upstream_that_speaks_no_http_is_502() {
     let answer = through_proxy_to("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
     assert_eq!(status(&answer), 502);
-    assert!(answer.contains(r#""code":"upstream-broken""#), "{answer}");
+    assert!(answer.contains(r#""code":"upstream_broken""#), "{answer}");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn without_newapi_the_answer_says_so() {
     let answer = runtime.get("/v1/models").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.kind, "application/problem+json");
-    assert!(answer.body.contains("upstream-refused"), "{}", answer.body);
+    assert!(answer.body.contains("upstream_refused"), "{}", answer.body);
     assert_eq!(runtime.get("/readyz").await.status, StatusCode::OK, "the pod stays in service");
 }
 

@@ -45,7 +45,7 @@ async fn each_message_is_answered_by_its_chunks() {
 async fn a_failure_is_a_message_and_the_conversation_goes_on() {
     let runtime = Runtime::using(nobody()).await;
     let mut socket = runtime.open().await;
-    for (request, failure) in [("{}", "upstream-refused"), ("hello", "expected value")] {
+    for (request, failure) in [("{}", "upstream_refused"), ("hello", "expected value")] {
         let messages = ask(&mut socket, request).await;
         assert_eq!(messages.len(), 2, "{messages:?}");
         assert!(messages[0].contains(failure), "{messages:?}");

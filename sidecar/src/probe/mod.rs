@@ -34,7 +34,7 @@ pub(crate) fn router(probes: Probes) -> Router {
 async fn answer(State(probes): State<Arc<Probes>>, Path(kind): Path<String>) -> Response {
     let Some(probe) = probes.find(&kind) else {
         let problem =
-            Problem::new(StatusCode::NOT_FOUND, "no-probe", "This probe is not configured");
+            Problem::new(StatusCode::NOT_FOUND, "no_probe", "This probe is not configured");
         return problem.detail("the sidecar was started without --probe for it").into_response();
     };
     match probe.ask().await {

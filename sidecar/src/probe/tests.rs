@@ -133,5 +133,5 @@ async fn a_runtime_that_talks_no_http_is_not_well() {
 async fn a_probe_that_was_not_configured_is_not_found() {
     let (status, body) = probe(&router(&[]), "startup").await;
     assert_eq!(status, 404);
-    assert!(body.contains("no-probe"), "{body}");
+    assert!(body.contains("no_probe"), "{body}");
 }

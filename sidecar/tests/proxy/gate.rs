@@ -18,27 +18,27 @@ async fn only_the_users_own_good_token_passes() {
     let stranger = Idp::new("");
     let forged = format!("Bearer {}", stranger.token(&json!({})));
     for (case, values, status, code) in [
-        ("no token", vec![], 401, "missing-token"),
-        ("Basic", vec!["Basic YWxpY2U6cHc=".to_owned()], 401, "missing-token"),
-        ("garbage", vec!["Bearer garbage".to_owned()], 401, "invalid-token"),
-        ("expired", vec![bearer(json!({"exp": 1_700_000_000}))], 401, "invalid-token"),
-        ("another audience", vec![bearer(json!({"aud": "other-app"}))], 401, "invalid-token"),
+        ("no token", vec![], 401, "missing_token"),
+        ("Basic", vec!["Basic YWxpY2U6cHc=".to_owned()], 401, "missing_token"),
+        ("garbage", vec!["Bearer garbage".to_owned()], 401, "invalid_token"),
+        ("expired", vec![bearer(json!({"exp": 1_700_000_000}))], 401, "invalid_token"),
+        ("another audience", vec![bearer(json!({"aud": "other-app"}))], 401, "invalid_token"),
         (
             "an ID token",
             vec![bearer(json!({"typ": "ID", "aud": "openclaw"}))],
             401,
-            "invalid-token",
+            "invalid_token",
         ),
         (
             "another issuer",
             vec![bearer(json!({"iss": "http://127.0.0.1/realms/acme"}))],
             401,
-            "invalid-token",
+            "invalid_token",
         ),
-        ("forged", vec![forged], 401, "invalid-token"),
-        ("another user", vec![bearer(json!({"sub": BOB}))], 403, "other-user"),
-        ("twice", vec![good.clone(), good.clone()], 400, "invalid-request"),
-        ("two in one", vec![format!("{good}, {good}")], 400, "invalid-request"),
+        ("forged", vec![forged], 401, "invalid_token"),
+        ("another user", vec![bearer(json!({"sub": BOB}))], 403, "other_user"),
+        ("twice", vec![good.clone(), good.clone()], 400, "invalid_request"),
+        ("two in one", vec![format!("{good}, {good}")], 400, "invalid_request"),
     ] {
         let headers: Vec<_> =
             values.iter().map(|value| ("authorization", value.as_str())).collect();
