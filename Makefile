@@ -1,6 +1,8 @@
 # One command per chore. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 
 TARGET := $(shell uname -m)-unknown-linux-musl
 BINARIES := target/$(TARGET)/image
@@ -21,7 +23,10 @@ down: ## end the cluster and all that belongs to it; the cache stays
 	$(CLUSTER) down
 
 .PHONY: test
-test: lint test-unit test-cluster ## everything, the real-cluster tests too
+test: ## everything, the real-cluster tests too; ends with the counts
+	@mkdir -p target; $(MAKE) lint test-unit test-cluster 2>&1 | tee target/test.log; status=$$?; \
+	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' \
+	  target/test.log; exit $$status
 
 .PHONY: test-unit
 test-unit: ## what needs no cluster
