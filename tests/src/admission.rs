@@ -1,12 +1,17 @@
 //! The admission part alone, where the cluster is a control plane without a kubelet: the chart's own
 //! policies and webhook configuration, and `webhook serve` as a process on this host.
 
-use std::{fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use certs_dev::{Authority, Validity};
-use contract::secret;
 use http::StatusCode;
 use k8s_openapi::api::{
     admissionregistration::v1::{
@@ -15,7 +20,7 @@ use k8s_openapi::api::{
     core::v1::ServiceAccount,
     rbac::v1::{Role, RoleBinding},
 };
-use kube::{Api, Client};
+use kube::{Api, Client, api::DeleteParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,8 +28,7 @@ use crate::{
     door::Door,
     install::{self, TENANT, apply},
     patience,
-    people::person,
-    pods::{Pods, labeled, mounting, plain},
+    pods::{Pods, plain},
     process::{self, built},
 };
 
@@ -41,6 +45,9 @@ pub const SOMEBODY: &str = "mallory";
 
 /// How long the API server may take to learn of a policy.
 const LEARNING: Duration = Duration::from_secs(60);
+
+/// What the policy says that tells of the others.
+const CANARY_SAYS: &str = "the canary sings";
 
 /// Nobody signs in where no pod runs; the webhook only copies the address.
 const ISSUER: &str = "http://keycloak.example/realms/acme";
@@ -78,20 +85,41 @@ pub async fn bring_up(cluster: &Cluster, client: &Client) -> Result<()> {
     policies_hold(cluster, client).await
 }
 
-/// Waits until the API server has learnt of the policies, about a second after they were created.
+/// Waits until the API server holds to the policies as they were just applied: about a second, in
+/// which it holds to those of before.
+///
+/// A policy made last tells: once it is held to, so are all that were applied before it.
 ///
 /// # Errors
 /// It does not learn of them.
 pub async fn policies_hold(cluster: &Cluster, client: &Client) -> Result<()> {
     allow_creating_pods(client, SOMEBODY).await?;
+    // Another name each time: of an old one the API server may have learnt long ago.
+    let name = format!("canary-{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+    apply(&policies, canary(&name)).await?;
+    let binding = json!({"policyName": name, "validationActions": ["Deny"]});
+    apply(&bindings, json!({"metadata": {"name": name}, "spec": binding})).await?;
     let pods = Pods::of(cluster.api_as(Some(SOMEBODY)).await?, TENANT);
-    let user = person("alice")?.id;
-    let impostor = labeled("impostor", user.as_str())?;
-    let thief = mounting(plain("thief")?, &secret::newapi_key(&user))?;
-    let hold = patience::until(LEARNING, || async {
-        Ok(pods.try_out(&impostor).await.is_err() && pods.try_out(&thief).await.is_err())
+    let pod = plain(&name)?;
+    let held = patience::until(LEARNING, || async {
+        Ok(pods.denial_of(&pod).await.is_ok_and(|denial| denial.contains(CANARY_SAYS)))
     });
-    hold.await.context("the API server does not hold to the chart's policies")
+    let held = held.await.context("the API server does not hold to new policies");
+    bindings.delete(&name, &DeleteParams::default()).await?;
+    policies.delete(&name, &DeleteParams::default()).await?;
+    held
+}
+
+/// Denies the one pod of its own name.
+fn canary(name: &str) -> Value {
+    let pods = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+    json!({"metadata": {"name": name}, "spec": {
+        "failurePolicy": "Ignore",
+        "matchConstraints": {"resourceRules": [pods]},
+        "validations": [{"expression": format!("object.metadata.name != '{name}'"), "message": CANARY_SAYS}],
+    }})
 }
 
 /// Runs `webhook serve` with the chart's own configuration, and gives the CA of its certificate.
