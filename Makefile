@@ -8,6 +8,8 @@ TARGET := $(shell uname -m)-unknown-linux-musl
 BINARIES := target/$(TARGET)/image
 PROGRAMS := webhook sidecar spawner runtime
 CLUSTER := target/debug/cluster-dev
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
+HELM_UNITTEST := $(CACHE)/helm-unittest/helm-unittest
 
 .PHONY: help
 help: ## this list
@@ -24,13 +26,30 @@ down: ## end the cluster and all that belongs to it; the cache stays
 
 .PHONY: test
 test: ## everything, the real-cluster tests too; ends with the counts
-	@mkdir -p target; $(MAKE) lint test-unit test-cluster 2>&1 | tee target/test.log; status=$$?; \
-	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' \
-	  target/test.log; exit $$status
+	@mkdir -p target; $(MAKE) lint test-unit test-chart test-cluster 2>&1 | tee target/test.log; status=$$?; \
+	awk '/^test result:/ {passed += $$4; failed += $$6} \
+	  /^[0-9]+ passed, [0-9]+ failed$$/ {passed += $$1; failed += $$3} \
+	  /^Tests: .*passed/ {for (i = 2; i < NF; i++) {if ($$(i + 1) ~ /^passed/) passed += $$i; if ($$(i + 1) ~ /^failed/) failed += $$i}} \
+	  END {printf "%d passed, %d failed\n", passed, failed}' target/test.log; exit $$status
 
 .PHONY: test-unit
 test-unit: ## what needs no cluster
 	cargo test --workspace
+
+.PHONY: test-chart
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) ## the chart's suites and what every render must hold
+	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
+	$(HELM_UNITTEST) chart
+	tests/render-toggles.sh $(CACHE)/bin/helm
+
+# The chart is installed and rendered with helm 4 (tests/tools/helm); helm-unittest brings a 3 of its own.
+$(CACHE)/bin/helm:
+	$(MAKE) up
+
+$(HELM_UNITTEST): tests/tools/helm-unittest/go.mod
+	cd tests/tools/helm-unittest && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" \
+	  -o $@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+	@touch $@
 
 .PHONY: test-cluster
 test-cluster: images bins ## the tests on a real cluster, with real Keycloak and real helm
@@ -50,7 +69,7 @@ lint: toolchain ## format, clippy and docs, without a warning
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 
-CARGO_DENY := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw/cargo-deny
+CARGO_DENY := $(CACHE)/cargo-deny
 
 .PHONY: deny
 deny: $(CARGO_DENY)/bin/cargo-deny ## licences, banned crates, sources (builds cargo-deny once, about five minutes)
