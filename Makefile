@@ -9,7 +9,8 @@ BINARIES := target/$(TARGET)/image
 PROGRAMS := webhook sidecar spawner runtime
 CLUSTER := target/debug/cluster-dev
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
-HELM_UNITTEST := $(CACHE)/helm-unittest/helm-unittest
+HELM_UNITTEST := $(CACHE)/helm-unittest
+CYCLONUS := $(CACHE)/cyclonus
 
 .PHONY: help
 help: ## this list
@@ -37,18 +38,21 @@ test-unit: ## what needs no cluster
 	cargo test --workspace
 
 .PHONY: test-chart
-test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) ## the chart's suites and what every render must hold
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) ## the chart's suites and what every render must hold
 	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
 	$(HELM_UNITTEST) chart
 	tests/render-toggles.sh $(CACHE)/bin/helm
+	cargo build --quiet -p spawner
+	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) cargo test -p tests --features chart --test network_policies
 
 # The chart is installed and rendered with helm 4 (tests/tools/helm); helm-unittest brings a 3 of its own.
 $(CACHE)/bin/helm:
 	$(MAKE) up
 
-$(HELM_UNITTEST): tests/tools/helm-unittest/go.mod
-	cd tests/tools/helm-unittest && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" \
-	  -o $@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+$(HELM_UNITTEST): PACKAGE := github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+$(CYCLONUS): PACKAGE := github.com/mattfenwick/cyclonus/cmd/cyclonus
+$(HELM_UNITTEST) $(CYCLONUS): $(CACHE)/%: tests/tools/%/go.mod
+	cd tests/tools/$* && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" -o $@ $(PACKAGE)
 	@touch $@
 
 .PHONY: test-cluster
