@@ -25,12 +25,17 @@ pub struct PolicyArgs {
     #[arg(long, env = "OIDC_AUDIENCE", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     audience: String,
 
+    /// Accept only tokens that these clients asked for (claim `azp`); without it, any client's. `aud`
+    /// is required either way
+    #[arg(long = "authorized-party", env = "OIDC_AUTHORIZED_PARTIES", value_name = "CLIENT", value_delimiter = ',', value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    authorized_parties: Vec<String>,
+
     /// The claim that holds the user's UUID
     #[arg(long, env = "OIDC_USER_CLAIM", value_name = "CLAIM", default_value = "sub", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     user_claim: String,
 
-    /// How far the issuer's clock may differ from ours
-    #[arg(long, env = "OIDC_LEEWAY", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    /// How far the issuer's clock may differ from ours, at most 5m
+    #[arg(long, env = "OIDC_LEEWAY", value_name = "TIME", default_value = "30s", value_parser = leeway)]
     leeway: Duration,
 
     /// Refuse tokens that live longer than this, from `iat` to `exp`
@@ -67,8 +72,8 @@ impl PolicyArgs {
     /// The policy that the flags describe.
     #[must_use]
     pub fn policy(self) -> Policy {
-        let Self { issuer, audience, user_claim, leeway, max_lifetime } = self;
-        Policy { issuer, audience, user_claim, leeway, max_lifetime }
+        let Self { issuer, audience, authorized_parties, user_claim, leeway, max_lifetime } = self;
+        Policy { issuer, audience, authorized_parties, user_claim, leeway, max_lifetime }
     }
 }
 
@@ -78,6 +83,14 @@ fn http_url(text: &str) -> Result<String, String> {
         Some("http" | "https") => Ok(text.to_owned()),
         _ => Err("must begin with https:// or http://".to_owned()),
     }
+}
+
+/// More than this is no difference of clocks, and would give every token a second life.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(5 * 60);
+
+fn leeway(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time <= LONGEST_LEEWAY { Ok(time) } else { Err("must be at most 5m".to_owned()) }
 }
 
 /// Zero would be a busy loop against the issuer.
@@ -109,6 +122,7 @@ mod tests {
     fn the_defaults_are_those_of_the_design() {
         let policy = parse(&[]).unwrap().policy.policy();
         assert_eq!(policy.user_claim, "sub");
+        assert!(policy.authorized_parties.is_empty());
         assert_eq!(policy.leeway, Duration::from_secs(30));
         assert_eq!(policy.max_lifetime, None);
     }
@@ -119,6 +133,8 @@ mod tests {
             (&["--jwks-url", "keycloak:8080/certs"][..], "--jwks-url", "keycloak:8080/certs"),
             (&["--jwks-refresh", "0s"], "--jwks-refresh", "0s"),
             (&["--leeway", "30 parsecs"], "--leeway", "30 parsecs"),
+            (&["--leeway", "301s"], "--leeway", "at most 5m"),
+            (&["--authorized-party", ""], "--authorized-party", "--authorized-party"),
             (
                 &["--jwks-url", "http://k/certs", "--jwks-file", "keys.json"],
                 "--jwks-url",

@@ -46,8 +46,8 @@ impl VerdictCache {
             return None;
         }
         let verified = verdicts.accepted.get(&hash(token))?;
-        // Everything but the end of its time was settled when it was accepted.
-        (now < verified.accepted_until).then(|| verified.clone())
+        // Everything but its time was settled when it was accepted; and the clock may be set.
+        (verified.accepted_from <= now && now < verified.accepted_until).then(|| verified.clone())
     }
 
     /// Remembers an acceptance; the oldest makes room.
@@ -88,6 +88,8 @@ impl fmt::Debug for VerdictCache {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::oidc::{
         KeySet,
@@ -107,8 +109,13 @@ mod tests {
     fn verified() -> Verified {
         Verified {
             user: ALICE.parse().unwrap(),
+            subject: None,
             session: None,
+            id: None,
+            authorized_party: None,
+            issued_at: NOW,
             expires_at: NOW,
+            accepted_from: NOW,
             accepted_until: UnixTime::from_secs(NOW.as_secs() + 30),
         }
     }
@@ -121,6 +128,8 @@ mod tests {
         cache.accept(&token(1), &keys, &verified());
         assert_eq!(cache.find(&token(1), &keys, at(29)), Some(verified()));
         assert_eq!(cache.find(&token(1), &keys, at(30)), None);
+        // A clock that is set back finds it not yet valid, as it would a new token.
+        assert_eq!(cache.find(&token(1), &keys, NOW.minus(Duration::from_secs(1))), None);
         assert_eq!(cache.find(&token(2), &keys, NOW), None);
     }
 

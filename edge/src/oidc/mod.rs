@@ -7,13 +7,16 @@
 mod algorithm;
 mod args;
 mod cache;
+mod claims;
 mod jose;
 mod json;
 mod jwk;
 mod keys;
+mod logout;
 mod metrics;
 mod pace;
 mod rejection;
+mod signed;
 mod source;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -25,6 +28,7 @@ mod verify;
 
 pub use args::{KeyArgs, OidcArgs, PolicyArgs};
 pub use keys::{KeySet, KeySetError};
+pub use logout::{Logout, LogoutPolicy, LogoutRejection, verify_logout};
 pub use rejection::Rejection;
 pub use source::SourceError;
 pub use token::Token;

@@ -26,11 +26,15 @@ pub enum Rejection {
     MalformedHeader,
     #[error("the token's header has `crit`, and no extension is supported")]
     CriticalHeader,
-    #[error("the token's header has a `typ` that no access token has")]
+    #[error("the token's header brings or links a key (`jwk`, `jku`, `x5u`, `x5c`)")]
+    BringsItsKey,
+    #[error("the token's header has `b64`, `zip` or `enc`: its claims are not there to be read")]
+    OtherPayload,
+    #[error("the token's header has a `typ` that no token of this kind has")]
     OtherHeaderType,
     #[error("the token's `alg` is not one of RS256-512, PS256-512, ES256, ES384, EdDSA")]
     UnsupportedAlgorithm,
-    #[error("the token's header has no `kid`, so no key can be chosen")]
+    #[error("the token's header has no `kid` that is a text, so no key can be chosen")]
     MissingKeyId,
     #[error("the token's `kid` names none of the issuer's keys")]
     UnknownKey,
@@ -44,12 +48,20 @@ pub enum Rejection {
     MissingClaim(&'static str),
     #[error("the claim `{0}` has the wrong type")]
     ClaimType(&'static str),
+    #[error("the claim `{0}` is no date between 1970 and 9999")]
+    ClaimRange(&'static str),
     #[error("the claim `typ` is not `Bearer`: an ID, refresh or logout token is no access token")]
     OtherTokenType,
     #[error("the claim `iss` is not exactly the configured issuer")]
     OtherIssuer,
     #[error("the claim `aud` does not contain exactly the configured audience{hint}", hint = hint("aud"))]
     OtherAudience,
+    #[error("the claim `azp` is none of the clients whose tokens are accepted")]
+    OtherParty,
+    #[error(
+        "the claim `cnf` binds the token to a key of the client's, and nothing here proves that"
+    )]
+    BoundToKey,
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet (`nbf` or `iat` is in the future); compare the clocks")]
@@ -93,6 +105,8 @@ impl Rejection {
             Self::MalformedToken => "malformed_token",
             Self::MalformedHeader => "malformed_header",
             Self::CriticalHeader => "critical_header",
+            Self::BringsItsKey => "brings_its_key",
+            Self::OtherPayload => "other_payload",
             Self::OtherHeaderType => "other_header_type",
             Self::UnsupportedAlgorithm => "unsupported_algorithm",
             Self::MissingKeyId => "missing_key_id",
@@ -102,9 +116,12 @@ impl Rejection {
             Self::MalformedClaims => "malformed_claims",
             Self::MissingClaim(_) => "missing_claim",
             Self::ClaimType(_) => "claim_type",
+            Self::ClaimRange(_) => "claim_range",
             Self::OtherTokenType => "other_token_type",
             Self::OtherIssuer => "other_issuer",
             Self::OtherAudience => "other_audience",
+            Self::OtherParty => "other_party",
+            Self::BoundToKey => "bound_to_key",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::LivesTooLong => "lives_too_long",
@@ -164,7 +181,7 @@ impl Code {
 }
 
 /// When keys that are missing now may be there; about one round of fetching.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The whole answer for the client: problem+json with `WWW-Authenticate`, or with `Retry-After`.
 impl IntoResponse for Rejection {

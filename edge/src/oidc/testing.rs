@@ -153,6 +153,17 @@ pub fn claims(issuer: &str, user: &str, now: UnixTime) -> Value {
     })
 }
 
+/// The claims of a logout token as Keycloak makes them, good for two minutes from `now`. The session
+/// is that of [`claims`].
+pub fn logout_claims(issuer: &str, subject: &str, now: UnixTime) -> Value {
+    let now = now.as_secs();
+    json!({
+        "iat": now, "exp": now + 120, "jti": "logout-1", "iss": issuer, "aud": AUDIENCE,
+        "sub": subject, "typ": "Logout", "sid": "c2b1a5d2",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    })
+}
+
 /// `base` with some members replaced; `null` removes one.
 pub fn with(mut base: Value, changes: Value) -> Value {
     let members = base.as_object_mut().unwrap();

@@ -9,7 +9,11 @@ use super::Rejection;
 ///
 /// A secret: it has no `Display`, and its `Debug` hides the text.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Token {
+    text: String,
+    /// Where the two dots are.
+    dots: [usize; 2],
+}
 
 /// The three parts of a signed token (RFC 7515 section 3.1), still encoded.
 pub(super) struct Parts<'token> {
@@ -55,18 +59,21 @@ impl Token {
         if text.len() > Self::MAX_BYTES {
             return Err(Rejection::TokenTooLarge);
         }
-        split(text)?;
-        Ok(Self(text.to_owned()))
+        let dots = dots(text).ok_or(Rejection::MalformedToken)?;
+        Ok(Self { text: text.to_owned(), dots })
     }
 
     /// The secret text, for the one place that passes it on.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    pub(super) fn parts(&self) -> Result<Parts<'_>, Rejection> {
-        split(&self.0)
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let [first, second] = self.dots;
+        let (signed, signature) = self.text.split_at(second);
+        let (header, claims) = signed.split_at(first);
+        Parts { header, claims: after_dot(claims), signature: after_dot(signature), signed }
     }
 }
 
@@ -81,18 +88,19 @@ pub(super) fn decode(part: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-fn split(text: &str) -> Result<Parts<'_>, Rejection> {
-    let (signed, signature) = text.rsplit_once('.').ok_or(Rejection::MalformedToken)?;
-    let (header, claims) = signed.split_once('.').ok_or(Rejection::MalformedToken)?;
+fn after_dot(part: &str) -> &str {
+    part.strip_prefix('.').unwrap_or_default()
+}
+
+/// Where the two dots are in a text of the right form.
+fn dots(text: &str) -> Option<[usize; 2]> {
+    let (signed, signature) = text.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
     // A fourth dot would be in `claims`, and a dot is no base64url.
     let well_formed = [header, claims, signature]
         .iter()
         .all(|part| !part.is_empty() && part.bytes().all(is_base64url));
-    if well_formed {
-        Ok(Parts { header, claims, signature, signed })
-    } else {
-        Err(Rejection::MalformedToken)
-    }
+    well_formed.then_some([header.len(), signed.len()])
 }
 
 const fn is_base64url(byte: u8) -> bool {

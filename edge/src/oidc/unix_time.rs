@@ -10,6 +10,9 @@ use std::{
 pub struct UnixTime(u64);
 
 impl UnixTime {
+    /// The end of the year 9999, after which RFC 3339 has no dates. No token may claim a later time.
+    pub const LAST: Self = Self(253_402_300_799);
+
     /// The time so many seconds after 1970 began.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
@@ -34,6 +37,12 @@ impl UnixTime {
         Self(self.0.saturating_add(duration.as_secs()))
     }
 
+    /// This much earlier, but not before 1970; parts of a second are dropped.
+    #[must_use]
+    pub const fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_secs()))
+    }
+
     /// The time from here to `later`; zero when `later` is in the past.
     #[must_use]
     pub const fn until(self, later: Self) -> Duration {
@@ -44,8 +53,7 @@ impl UnixTime {
 /// RFC 3339 in UTC, for people. Beyond the year 9999 the bare number.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const END_OF_9999: u64 = 253_402_300_799;
-        if self.0 > END_OF_9999 {
+        if *self > Self::LAST {
             return write!(f, "{} s after 1970", self.0);
         }
         let time = UNIX_EPOCH + Duration::from_secs(self.0);
@@ -62,11 +70,13 @@ mod tests {
         let last = UnixTime::from_secs(u64::MAX);
         assert_eq!(last.plus(Duration::from_secs(1)), last);
         assert_eq!(last.until(UnixTime::from_secs(1)), Duration::ZERO);
+        assert_eq!(UnixTime::from_secs(1).minus(Duration::from_secs(2)), UnixTime::from_secs(0));
     }
 
     #[test]
     fn people_read_rfc_3339() {
         assert_eq!(UnixTime::from_secs(1_800_000_000).to_string(), "2027-01-15T08:00:00Z");
+        assert_eq!(UnixTime::LAST.to_string(), "9999-12-31T23:59:59Z");
         assert_eq!(UnixTime::from_secs(u64::MAX).to_string(), "18446744073709551615 s after 1970");
     }
 }

@@ -7,11 +7,13 @@ use prometheus_client::registry::Registry;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    OidcArgs, Policy, Rejection, SourceError, Token, UnixTime, Verified,
+    Logout, LogoutPolicy, LogoutRejection, OidcArgs, Policy, Rejection, SourceError, Token,
+    UnixTime, Verified,
     args::KeyArgs,
     cache::VerdictCache,
+    signed::{TokenKind, signed_claims},
     source::{self, Source},
-    store::KeyStore,
+    store::{KeyStore, Loaded},
     verify,
 };
 use crate::{
@@ -81,23 +83,27 @@ impl Verifier {
         }))
     }
 
-    /// Decides about a token now. Waits for fresh keys only when the token names an unknown one.
+    /// Decides about an access token now. Waits for fresh keys only when it names an unknown one.
     ///
     /// # Errors
     /// Why the token is refused.
     pub async fn verify(&self, token: &Token) -> Result<Verified, Rejection> {
-        let verdict = self.verdict(token);
-        // A signature that is wrong under a known key never leads to a fetch.
-        if !needs_keys(&verdict) {
-            return verdict;
-        }
-        let joined = self.store.refresh().await;
-        let verdict = self.verdict(token);
-        if joined && verdict == Err(Rejection::UnknownKey) {
-            self.store.refresh().await;
-            return self.verdict(token);
-        }
-        verdict
+        self.with_keys(|loaded| self.verdict(token, loaded)).await
+    }
+
+    /// Decides about a logout token now, of the same issuer, for the client `client`.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub async fn verify_logout(
+        &self,
+        token: &Token,
+        client: &str,
+    ) -> Result<Logout, LogoutRejection> {
+        let signed = |loaded: &Arc<Loaded>| signed_claims(token, &loaded.keys, TokenKind::Logout);
+        let claims = self.with_keys(signed).await?;
+        let Policy { issuer, leeway, .. } = &self.policy;
+        LogoutPolicy { issuer, client, leeway: *leeway }.check(&claims, UnixTime::now())
     }
 
     /// Adds `jwks_fetch_total` and `jwks_age_seconds`.
@@ -105,21 +111,35 @@ impl Verifier {
         self.store.metrics.register(registry);
     }
 
-    fn verdict(&self, token: &Token) -> Result<Verified, Rejection> {
-        let loaded = self.store.current().ok_or(Rejection::KeysUnavailable)?;
+    /// Decides with the keys there are; if others could change the verdict, with fresh ones. A
+    /// signature that is wrong under a known key never leads to a fetch.
+    async fn with_keys<T>(
+        &self,
+        verdict: impl Fn(&Arc<Loaded>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        let verdict = || verdict(&self.store.current().ok_or(Rejection::KeysUnavailable)?);
+        match verdict() {
+            Err(Rejection::UnknownKey | Rejection::KeysUnavailable) => {}
+            settled => return settled,
+        }
+        let joined = self.store.refresh().await;
+        match verdict() {
+            Err(Rejection::UnknownKey) if joined => {}
+            settled => return settled,
+        }
+        self.store.refresh().await;
+        verdict()
+    }
+
+    fn verdict(&self, token: &Token, loaded: &Arc<Loaded>) -> Result<Verified, Rejection> {
         let now = UnixTime::now();
-        if let Some(verified) = self.accepted.find(token, &loaded, now) {
+        if let Some(verified) = self.accepted.find(token, loaded, now) {
             return Ok(verified);
         }
         let verified = verify(token, &loaded.keys, &self.policy, now)?;
-        self.accepted.accept(token, &loaded, &verified);
+        self.accepted.accept(token, loaded, &verified);
         Ok(verified)
     }
-}
-
-/// Whether other keys could change the verdict.
-fn needs_keys(verdict: &Result<Verified, Rejection>) -> bool {
-    matches!(verdict, Err(Rejection::UnknownKey | Rejection::KeysUnavailable))
 }
 
 fn source_of(args: KeyArgs, issuer: &str) -> Result<Source, ConfigError> {

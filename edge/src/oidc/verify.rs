@@ -4,18 +4,25 @@ mod tests;
 use std::time::Duration;
 
 use contract::UserId;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{KeySet, Rejection, Token, UnixTime, jose::JoseHeader, json, token::decode};
+use super::{
+    KeySet, Rejection, Token, UnixTime,
+    claims::{Claims, Times},
+    signed::{TokenKind, signed_claims},
+};
 
 /// What a token must say to be accepted.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The claim `iss`, exactly, with its trailing slash or without.
     pub issuer: String,
-    /// Must be the claim `aud` or one of it. `azp` is not looked at and cannot replace it: it says
-    /// who asked for the token, not for whom it is.
+    /// Must be the claim `aud` or one of it. `azp` cannot replace it: it says who asked for the
+    /// token, not for whom it is.
     pub audience: String,
+    /// The clients whose tokens are accepted: the claim `azp` must be one of them, besides `aud`.
+    /// Empty: whoever asked for the token.
+    pub authorized_parties: Vec<String>,
     /// The claim that holds the user's id.
     pub user_claim: String,
     /// How far the issuer's clock may differ from ours.
@@ -29,10 +36,21 @@ pub struct Policy {
 pub struct Verified {
     /// Whose token it is.
     pub user: UserId,
+    /// The claim `sub`, by which a logout token may name its user. It is the user's id too, unless
+    /// that is another claim.
+    pub subject: Option<String>,
     /// The login session (`sid`), when the issuer names it.
     pub session: Option<String>,
+    /// The token's own id (`jti`), when it has one.
+    pub id: Option<String>,
+    /// The client that asked for the token (`azp`), when the issuer names it.
+    pub authorized_party: Option<String>,
+    /// The claim `iat`.
+    pub issued_at: UnixTime,
     /// The claim `exp`.
     pub expires_at: UnixTime,
+    /// From when on the token is accepted: the later of `iat` and `nbf`, less the leeway.
+    pub accepted_from: UnixTime,
     /// Until when the token is accepted: `exp` and the leeway. A stream that it opened ends then.
     pub accepted_until: UnixTime,
 }
@@ -58,14 +76,7 @@ pub fn verify(
     policy: &Policy,
     now: UnixTime,
 ) -> Result<Verified, Rejection> {
-    let parts = token.parts()?;
-    let part = |text| decode(text).ok_or(Rejection::MalformedToken);
-    let (header, claims, signature) =
-        (part(parts.header)?, part(parts.claims)?, part(parts.signature)?);
-    let header = JoseHeader::parse(&header)?;
-    keys.check_signature(&header.kid, header.algorithm, parts.signed, &signature)?;
-    let claims = json::object(&claims).map_err(|_| Rejection::MalformedClaims)?;
-    policy.check(&Claims(claims), now)
+    policy.check(&signed_claims(token, keys, TokenKind::Access)?, now)
 }
 
 impl Policy {
@@ -74,82 +85,46 @@ impl Policy {
         if claims.text("typ")? != "Bearer" {
             return Err(Rejection::OtherTokenType);
         }
-        if claims.text("iss")? != self.issuer {
-            return Err(Rejection::OtherIssuer);
+        claims.check_parties(&self.issuer, &self.audience)?;
+        self.check_authorized_party(claims)?;
+        // Who holds such a token may not have the key it belongs to (RFC 7800, RFC 9449 section 7.1).
+        if claims.contains("cnf") {
+            return Err(Rejection::BoundToKey);
         }
-        if !claims.audience_contains(&self.audience)? {
-            return Err(Rejection::OtherAudience);
+        let times = claims.check_times(now, self.leeway)?;
+        if self.max_lifetime.is_some_and(|max| times.issued_at.until(times.expires_at) > max) {
+            return Err(Rejection::LivesTooLong);
         }
-        let expires_at = self.check_times(claims, now)?;
-        Ok(Verified {
-            user: self.user(claims)?,
-            session: claims.session()?,
-            expires_at,
-            accepted_until: expires_at.plus(self.leeway),
-        })
+        self.verified(claims, times)
     }
 
-    fn check_times(&self, claims: &Claims, now: UnixTime) -> Result<UnixTime, Rejection> {
-        let expires_at = claims.time("exp")?.ok_or(Rejection::MissingClaim("exp"))?;
-        if now >= expires_at.plus(self.leeway) {
-            return Err(Rejection::Expired);
+    fn check_authorized_party(&self, claims: &Claims) -> Result<(), Rejection> {
+        if self.authorized_parties.is_empty() {
+            return Ok(());
         }
-        let issued_at = claims.time("iat")?;
-        let starts = [claims.time("nbf")?, issued_at];
-        if starts.into_iter().flatten().any(|start| start > now.plus(self.leeway)) {
-            return Err(Rejection::NotYetValid);
-        }
-        if let Some(longest) = self.max_lifetime {
-            let issued_at = issued_at.ok_or(Rejection::MissingClaim("iat"))?;
-            if issued_at.until(expires_at) > longest {
-                return Err(Rejection::LivesTooLong);
-            }
-        }
-        Ok(expires_at)
+        let azp = claims.text("azp")?;
+        let known = self.authorized_parties.iter().any(|party| party == azp);
+        if known { Ok(()) } else { Err(Rejection::OtherParty) }
+    }
+
+    fn verified(&self, claims: &Claims, times: Times) -> Result<Verified, Rejection> {
+        let text = |name| Ok(claims.optional_text(name)?.map(str::to_owned));
+        Ok(Verified {
+            user: self.user(claims)?,
+            subject: text("sub")?,
+            session: text("sid")?,
+            id: text("jti")?,
+            authorized_party: text("azp")?,
+            issued_at: times.issued_at,
+            expires_at: times.expires_at,
+            accepted_from: times.starts_at.minus(self.leeway),
+            accepted_until: times.expires_at.plus(self.leeway),
+        })
     }
 
     /// Which claim it is, is configured; the reasons therefore do not name it.
     fn user(&self, claims: &Claims) -> Result<UserId, Rejection> {
-        let id = claims.0.get(&self.user_claim).and_then(Value::as_str);
+        let id = claims.get(&self.user_claim).and_then(Value::as_str);
         id.and_then(|id| id.parse().ok()).ok_or(Rejection::InvalidUser)
-    }
-}
-
-/// A signed token's claims, read with their types.
-struct Claims(Map<String, Value>);
-
-impl Claims {
-    fn text(&self, name: &'static str) -> Result<&str, Rejection> {
-        let value = self.0.get(name).ok_or(Rejection::MissingClaim(name))?;
-        value.as_str().ok_or(Rejection::ClaimType(name))
-    }
-
-    /// A date in whole seconds. RFC 7519 allows fractions; nobody sends them, and rounding would
-    /// make two verifiers disagree.
-    fn time(&self, name: &'static str) -> Result<Option<UnixTime>, Rejection> {
-        let Some(value) = self.0.get(name) else {
-            return Ok(None);
-        };
-        let secs = value.as_u64().ok_or(Rejection::ClaimType(name))?;
-        Ok(Some(UnixTime::from_secs(secs)))
-    }
-
-    /// `aud` is one text or an array of texts (RFC 7519 section 4.1.3).
-    fn audience_contains(&self, audience: &str) -> Result<bool, Rejection> {
-        match self.0.get("aud").ok_or(Rejection::MissingClaim("aud"))? {
-            Value::String(one) => Ok(one == audience),
-            Value::Array(several) if several.iter().all(Value::is_string) => {
-                Ok(several.iter().any(|one| one == audience))
-            }
-            _ => Err(Rejection::ClaimType("aud")),
-        }
-    }
-
-    fn session(&self) -> Result<Option<String>, Rejection> {
-        match self.0.get("sid") {
-            None => Ok(None),
-            Some(Value::String(sid)) => Ok(Some(sid.clone())),
-            Some(_) => Err(Rejection::ClaimType("sid")),
-        }
     }
 }
