@@ -8,9 +8,10 @@ use std::{
 
 use contract::UserId;
 use edge::{
-    oidc::{KeySet, KeySetError, PolicyArgs, Rejection, Token, UnixTime, Verified, verify},
+    oidc::{KeyFileError, KeySet, PolicyArgs, Rejection, Token, UnixTime, Verified, verify},
     program::Failure,
 };
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 /// Say what the proxy would say about a token, and why
@@ -55,12 +56,8 @@ pub enum Verdict {
 
 /// A key set file that cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum KeysError {
-    #[error("--jwks-file: cannot read {}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("--jwks-file: {} is not usable", path.display())]
-    Unusable { path: PathBuf, source: KeySetError },
-}
+#[error("--jwks-file")]
+struct KeysError(#[source] KeyFileError);
 
 /// Decides about the token in `input`.
 ///
@@ -68,10 +65,10 @@ enum KeysError {
 /// When there is no verdict: the key set or the input cannot be read.
 pub fn run(args: Args, input: impl Read) -> Result<Verdict, Failure> {
     let Args { policy, jwks_file, user, at } = args;
-    let keys = read_keys(jwks_file).map_err(Failure::config)?;
-    let text = read_token(input).map_err(Failure::runtime)?;
+    let keys = KeySet::from_file(&jwks_file).map_err(|error| Failure::config(KeysError(error)))?;
+    let credentials = read_credentials(input).map_err(Failure::runtime)?;
     let now = at.map_or_else(UnixTime::now, unix_time);
-    let verified = Token::from_text(&text)
+    let verified = token_of(&credentials)
         .and_then(|token| verify(&token, &keys, &policy.policy(), now))
         .and_then(|verified| match user {
             Some(user) => verified.of(&user),
@@ -80,22 +77,23 @@ pub fn run(args: Args, input: impl Read) -> Result<Verdict, Failure> {
     Ok(verified.map_or_else(Verdict::Refused, Verdict::Accepted))
 }
 
-fn read_keys(path: PathBuf) -> Result<KeySet, KeysError> {
-    match std::fs::read(&path) {
-        Ok(jwks) => KeySet::parse(&jwks).map_err(|source| KeysError::Unusable { path, source }),
-        Err(source) => Err(KeysError::Unreadable { path, source }),
-    }
+/// The token as it came, perhaps too long to be one.
+fn read_credentials(input: impl Read) -> io::Result<Vec<u8>> {
+    let enough_to_see = Token::MAX_BYTES as u64 + 1024;
+    let mut bytes = Vec::new();
+    input.take(enough_to_see).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
-/// The token, without the line end of the file and without `Bearer`, with which it is often copied.
-fn read_token(input: impl Read) -> io::Result<String> {
-    // Enough to see that it is too long.
-    let limit = Token::MAX_BYTES as u64 + 1024;
-    let mut bytes = Vec::new();
-    input.take(limit).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.trim();
-    Ok(text.strip_prefix("Bearer ").unwrap_or(text).to_owned())
+/// Reads the token as the proxy does, from a header: without the line end of the file, and with or
+/// without `Bearer`, with which it is often copied.
+fn token_of(input: &[u8]) -> Result<Token, Rejection> {
+    let token = input.trim_ascii();
+    let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
+    // What cannot stand in a header the proxy's HTTP refuses, with the same status.
+    let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat())
+        .map_err(|_| Rejection::MalformedAuthorization)?;
+    Token::from_headers(&HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
 /// Times before 1970 read as 1970.

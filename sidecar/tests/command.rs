@@ -81,7 +81,8 @@ fn verify_says_who_and_until_when_or_why_not() {
             "refused (401, missing_claim): the claim `aud` is missing (in Keycloak the client needs an audience mapper)\n",
         ),
         (&noon, "garbage".to_owned(), "refused (401, malformed_token): "),
-        (&noon, String::new(), "refused (401, malformed_token): "),
+        (&noon, String::new(), "refused (400, malformed_authorization): "),
+        (&noon, "a\nb".to_owned(), "refused (400, malformed_authorization): "),
         (&noon, "x".repeat(1 << 20), "refused (401, token_too_large): "),
     ] {
         let (code, stdout, stderr) = verify(&keys.file, flags, &input);

@@ -1,3 +1,9 @@
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
 use aws_lc_rs::signature::ParsedPublicKey;
 use serde_json::Value;
 use tracing::debug;
@@ -13,6 +19,9 @@ pub struct KeySet {
 /// Why a JWKS cannot be used. What was there before stays in use.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
+    /// More bytes than any issuer's keys have.
+    #[error("the key set is larger than {} bytes", KeySet::MAX_BYTES)]
+    TooLarge,
     /// Not a JSON object, or one that parsers read differently.
     #[error("the key set is not valid JSON: {0}")]
     NotJson(#[from] serde_json::Error),
@@ -27,15 +36,56 @@ pub enum KeySetError {
     NoneUsable(String),
 }
 
+/// Why the key set in a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file could not be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is in it is not a key set, or not a usable one.
+    #[error("{} is not usable", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeySetError,
+    },
+}
+
 /// Each is kept in memory, and looked through for every token.
 const MAX_KEYS: usize = 64;
 
 impl KeySet {
+    /// Longest key set that is looked at. Keycloak's have 2 to 10 KB.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// Reads the JWKS in a file.
+    ///
+    /// # Errors
+    /// Names the file; see [`KeyFileError`].
+    pub fn from_file(path: &Path) -> Result<Self, KeyFileError> {
+        let mut jwks = Vec::new();
+        File::open(path)
+            // One more shows that it is too large.
+            .and_then(|file| file.take(Self::MAX_BYTES as u64 + 1).read_to_end(&mut jwks))
+            .map_err(|source| KeyFileError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&jwks)
+            .map_err(|source| KeyFileError::Unusable { path: path.to_owned(), source })
+    }
+
     /// Reads a JWKS key by key: a key of unknown type leaves the others in use.
     ///
     /// # Errors
     /// When nothing usable is in it; see [`KeySetError`].
     pub fn parse(jwks: &[u8]) -> Result<Self, KeySetError> {
+        if jwks.len() > Self::MAX_BYTES {
+            return Err(KeySetError::TooLarge);
+        }
         let jwks = json::object(jwks)?;
         let listed = jwks.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeys)?;
         if listed.len() > MAX_KEYS {
@@ -72,8 +122,8 @@ impl KeySet {
 
     /// Checks a signature with the key that the token names.
     ///
-    /// The key decides which algorithms may be used with it, never the token alone. Two keys may
-    /// share a `kid` when their algorithms differ (RFC 7517 section 4.5).
+    /// The key decides which algorithms may be used with it, never the token alone. Keys may share a
+    /// `kid` (RFC 7517 section 4.5): each that fits is tried, for all are the issuer's.
     pub(super) fn check_signature(
         &self,
         kid: &str,
@@ -115,6 +165,7 @@ mod tests {
     #[test]
     fn a_set_without_a_usable_key_is_an_error_that_says_why() {
         let error = |jwks: &str| KeySet::parse(jwks.as_bytes()).unwrap_err().to_string();
+        assert!(error(&" ".repeat(KeySet::MAX_BYTES + 1)).contains("larger than 262144 bytes"));
         assert!(error("<html>").contains("not valid JSON"));
         assert!(error(r#"{"keys":[],"keys":[]}"#).contains("a name stands twice"));
         assert!(error(r#"{"keys":{}}"#).contains("no array `keys`"));

@@ -27,10 +27,9 @@ mod verifier;
 mod verify;
 
 pub use args::{KeyArgs, OidcArgs, PolicyArgs};
-pub use keys::{KeySet, KeySetError};
+pub use keys::{KeyFileError, KeySet, KeySetError};
 pub use logout::{Logout, LogoutPolicy, LogoutRejection, verify_logout};
 pub use rejection::Rejection;
-pub use source::SourceError;
 pub use token::Token;
 pub use unix_time::UnixTime;
 pub use verifier::{ConfigError, Verifier};

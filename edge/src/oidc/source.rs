@@ -1,13 +1,8 @@
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::Value;
 
-use super::{KeySet, KeySetError, json};
+use super::{KeyFileError, KeySet, KeySetError, json};
 use crate::client::{FetchError, Fetcher};
 
 /// Where an issuer's keys are read from.
@@ -23,22 +18,17 @@ pub(super) enum Source {
 
 /// Why there are no fresh keys.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(super) enum SourceError {
     /// The document could not be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The file could not be read.
-    #[error("cannot read {}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
     /// What came is not a key set, or not a usable one.
     #[error("{from} is not usable")]
     Keys {
-        /// The URL or path.
+        /// The URL.
         from: String,
         /// What is wrong with it.
         source: KeySetError,
@@ -73,8 +63,8 @@ pub enum SourceError {
     },
 }
 
-/// Keycloak's documents have 2 to 10 KB.
-const MAX_BYTES: usize = 256 * 1024;
+/// Discovery documents have about 6 KB.
+const MAX_DISCOVERY_BYTES: usize = 256 * 1024;
 /// Longest wait for one document.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -82,7 +72,7 @@ impl Source {
     /// Reads the keys as they are now.
     pub(super) async fn load(&mut self) -> Result<KeySet, SourceError> {
         match self {
-            Self::File(path) => read_file(path),
+            Self::File(path) => Ok(KeySet::from_file(path)?),
             Self::Url { fetcher, url } => fetch_keys(fetcher, url).await,
             Self::Discovery { fetcher, issuer, found } => {
                 let url = match found.take() {
@@ -98,25 +88,15 @@ impl Source {
     }
 }
 
-/// Reads a key set from a file.
-pub(super) fn read_file(path: &PathBuf) -> Result<KeySet, SourceError> {
-    let mut jwks = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES as u64).read_to_end(&mut jwks))
-        .map_err(|source| SourceError::File { path: path.clone(), source })?;
-    KeySet::parse(&jwks)
-        .map_err(|source| SourceError::Keys { from: path.display().to_string(), source })
-}
-
 async fn fetch_keys(fetcher: &Fetcher, url: &str) -> Result<KeySet, SourceError> {
-    let jwks = fetcher.get_json_bytes(url, MAX_BYTES, TIMEOUT).await?;
+    let jwks = fetcher.get_json_bytes(url, KeySet::MAX_BYTES, TIMEOUT).await?;
     KeySet::parse(&jwks).map_err(|source| SourceError::Keys { from: url.to_owned(), source })
 }
 
 /// Asks the issuer where its keys are.
 async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<String, SourceError> {
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let document = fetcher.get_json_bytes(&url, MAX_BYTES, TIMEOUT).await?;
+    let document = fetcher.get_json_bytes(&url, MAX_DISCOVERY_BYTES, TIMEOUT).await?;
     keys_url(&document, issuer, url)
 }
 

@@ -25,6 +25,10 @@ use crate::{program::Chain, readiness::Gate};
 /// Longest wait of a request for fresh keys; a little more than fetching may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(9);
 
+/// The share of their time after which keys are renewed. With jitter that is at 0.88 at the latest,
+/// so that the promised time also holds the fetch itself.
+const RENEW_AT: f64 = 0.8;
+
 /// The keys in use.
 #[derive(Debug)]
 pub(super) struct KeyStore {
@@ -103,7 +107,8 @@ impl KeyStore {
         bucket.take(Instant::now())
     }
 
-    /// Renews the keys for ever: every `interval`, on demand, and after a failure with a backoff.
+    /// Renews the keys for ever: before they are `interval` old, on demand, and after a failure with
+    /// a backoff.
     pub(super) async fn keep_fresh(&self, mut source: Source, interval: Duration, gate: Gate) {
         let mut backoff = Backoff::default();
         loop {
@@ -113,7 +118,7 @@ impl KeyStore {
                 Ok(keys) => {
                     backoff = Backoff::default();
                     self.fetched(keys, &gate);
-                    interval
+                    interval.mul_f64(RENEW_AT)
                 }
                 Err(error) => {
                     self.failed(&error, &gate);

@@ -8,6 +8,8 @@
 )]
 #![allow(missing_debug_implementations, reason = "nothing prints an issuer")]
 
+pub mod laws;
+
 use std::sync::{
     Arc, LazyLock, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -103,7 +105,12 @@ impl Idp {
 
     /// Signs any two texts with `algorithm`, whatever the header says.
     pub fn sign(&self, algorithm: &str, header: &str, claims: &str) -> String {
-        let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
+        self.sign_bytes(algorithm, header.as_bytes(), claims.as_bytes())
+    }
+
+    /// The same for what need not be text.
+    pub fn sign_bytes(&self, algorithm: &str, header: &[u8], claims: &[u8]) -> String {
+        let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = self.signature(algorithm, signed.as_bytes());
         format!("{signed}.{}", encode(&signature))
     }
@@ -180,6 +187,11 @@ pub fn with(mut base: Value, changes: Value) -> Value {
 /// base64url without padding.
 pub fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of base64url without padding.
+pub fn decode(text: &str) -> Vec<u8> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
 /// An issuer on loopback, with discovery document and key set.

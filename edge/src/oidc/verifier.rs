@@ -7,12 +7,12 @@ use prometheus_client::registry::Registry;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Logout, LogoutPolicy, LogoutRejection, OidcArgs, Policy, Rejection, SourceError, Token,
-    UnixTime, Verified,
+    KeyFileError, KeySet, Logout, LogoutPolicy, LogoutRejection, OidcArgs, Policy, Rejection,
+    Token, UnixTime, Verified,
     args::KeyArgs,
     cache::VerdictCache,
     signed::{TokenKind, signed_claims},
-    source::{self, Source},
+    source::Source,
     store::{KeyStore, Loaded},
     verify,
 };
@@ -39,7 +39,7 @@ pub enum ConfigError {
     Ca(#[from] CaError),
     /// The key set file.
     #[error("--jwks-file")]
-    Keys(#[from] SourceError),
+    Keys(#[from] KeyFileError),
 }
 
 /// How often a key file is read again at least: it costs nobody anything.
@@ -60,7 +60,7 @@ impl Verifier {
         let mut interval = args.keys.jwks_refresh;
         let source = source_of(args.keys, &policy.issuer)?;
         if let Source::File(path) = &source {
-            store.put(source::read_file(path)?);
+            store.put(KeySet::from_file(path)?);
             gate.ready();
             interval = interval.min(FILE_INTERVAL);
         }

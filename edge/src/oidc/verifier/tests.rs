@@ -202,7 +202,7 @@ async fn keys_are_given_up_when_an_outage_outlasts_them() {
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let store = KeyStore::new(day);
     assert!(store.current().is_none());
-    store.put(super::super::KeySet::parse(Idp::shared().jwks().to_string().as_bytes()).unwrap());
+    store.put(KeySet::parse(Idp::shared().jwks().to_string().as_bytes()).unwrap());
     tokio::time::advance(day).await;
     assert!(store.current().is_some());
     tokio::time::advance(std::time::Duration::from_secs(1)).await;
