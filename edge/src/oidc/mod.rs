@@ -15,6 +15,8 @@ mod keys;
 mod logout;
 mod metrics;
 mod pace;
+#[cfg(test)]
+mod property_tests;
 mod rejection;
 mod signed;
 mod source;

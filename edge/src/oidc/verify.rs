@@ -1,4 +1,6 @@
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
