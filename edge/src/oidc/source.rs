@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod fetch_tests;
+
 use std::{path::PathBuf, time::Duration};
 
 use serde_json::Value;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    oidc::testing::{ALICE, AUDIENCE, Idp, IdpServer, claims},
+    oidc::testing::{ALICE, AUDIENCE, Idp, IdpServer, claims, logout_claims},
     readiness::Readiness,
 };
 
@@ -195,6 +195,44 @@ async fn a_key_file_needs_no_issuer_and_is_checked_at_once() {
     let new = Idp::new("new-");
     std::fs::write(&file, new.jwks().to_string()).unwrap();
     assert_eq!(fixture.verdict(&new).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_logout_token_is_verified_with_the_same_keys() {
+    let (old, new) = (Idp::shared(), Idp::new("new-"));
+    let server = IdpServer::start(Some(old.jwks())).await;
+    let fixture = Fixture::start(&server.issuer, &[]).unwrap();
+    let outcome = async |idp: &Idp, client: &str| {
+        let claims = logout_claims(&fixture.issuer, ALICE, UnixTime::now());
+        let token = Token::from_text(&idp.token(&claims)).unwrap();
+        fixture.verifier.verify_logout(&token, client).await.map(|logout| logout.session)
+    };
+    let session = Ok(Some("c2b1a5d2".to_owned()));
+    assert_eq!(outcome(old, AUDIENCE).await, session);
+    server.set(Some(both(old, &new)));
+    assert_eq!(outcome(&new, AUDIENCE).await, session, "a new key is fetched for it too");
+    let other = LogoutRejection::Token(Rejection::OtherAudience);
+    assert_eq!(outcome(old, "another-client").await, Err(other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_renewed_before_they_are_as_old_as_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, Idp::shared().jwks().to_string()).unwrap();
+    let store = Arc::new(KeyStore::new(Duration::from_secs(86_400)));
+    let gate = Readiness::new().gate("keys");
+    let renewing = Arc::clone(&store);
+    let hundred = Duration::from_secs(100);
+    tokio::spawn(async move { renewing.keep_fresh(Source::File(file), hundred, gate).await });
+    let mut seen = None;
+    for (secs, renewed) in [(1, true), (70, false), (18, true), (50, false), (40, true)] {
+        tokio::time::sleep(Duration::from_secs(secs)).await;
+        let loaded = store.current().unwrap();
+        let is_new = !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &loaded));
+        assert_eq!(is_new, renewed, "after {secs} s more");
+        seen = Some(loaded);
+    }
 }
 
 #[tokio::test(start_paused = true)]
