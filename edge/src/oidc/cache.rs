@@ -15,7 +15,7 @@ use super::{Token, UnixTime, Verified, store::Loaded};
 /// are kept as SHA-256, never as text.
 pub(super) struct VerdictCache(Mutex<Verdicts>);
 
-/// How many tokens are remembered, at about 200 bytes each.
+/// How many tokens are remembered, at about 500 bytes each.
 const CAPACITY: usize = 256;
 
 type TokenHash = [u8; 32];

@@ -1,7 +1,7 @@
-//! Verification of OpenID Connect access tokens, as strict as the standards allow (RFC 6750, 7515,
-//! 7519, 8725): one reading of a request and of a token, or none.
+//! Verification of OpenID Connect access and logout tokens, as strict as the standards allow (RFC
+//! 6750, 7515, 7519, 8725): one reading of a request and of a token, or none.
 //!
-//! [`verify`] decides and is pure. [`Verifier`] adds what it needs: keys that are fetched, renewed
+//! [`verify`] and [`verify_logout`] decide and are pure. [`Verifier`] adds what it needs: keys that are fetched, renewed
 //! and kept through an outage of the issuer. Sidecar, spawner and `sidecar verify` use the same one.
 
 mod algorithm;

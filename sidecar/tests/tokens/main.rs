@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test that cannot be set up has to fail"
 )]
 
@@ -21,7 +22,6 @@ use self::{
 };
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how many cases there are is a number to know")]
 fn library_command_and_proxy_agree_about_every_token() {
     let mint = Mint::new();
     let cases = mint.corpus();
