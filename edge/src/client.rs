@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept. Documents are fetched minutes apart.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(crate) type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 /// Fetches documents over http and https.
 #[derive(Clone, Debug)]

@@ -9,18 +9,27 @@ use http_body_util::BodyExt;
 
 use super::{forward::Life, headers};
 
+/// What went wrong with a client's body, told apart from what goes wrong with the upstream.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body broke off")]
+pub(super) struct ClientBody(#[source] axum::Error);
+
 /// A client's body for the upstream: the same frames, and no claims in the trailers either.
 pub(super) fn to_upstream(body: Body) -> Body {
-    // A body of known length has no trailers, and it is sent with that length.
-    if body.size_hint().exact().is_some() {
+    if body.is_end_stream() {
         return body;
     }
-    Body::new(body.map_frame(|mut frame| {
+    // A body of known length has no trailers, and it is sent with that length.
+    if body.size_hint().exact().is_some() {
+        return Body::new(body.map_err(ClientBody));
+    }
+    let body = body.map_frame(|mut frame| {
         if let Some(trailers) = frame.trailers_mut() {
             headers::remove_claims(trailers);
         }
         frame
-    }))
+    });
+    Body::new(body.map_err(ClientBody))
 }
 
 /// `body` for as long as its life lasts, and then a clean end.

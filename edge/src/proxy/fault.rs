@@ -1,4 +1,4 @@
-use std::{error::Error, io, time::Duration};
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -21,6 +21,15 @@ pub enum Fault {
     /// The connection broke before the answer.
     #[error("the upstream ended the connection without an answer")]
     Broken,
+    /// No answer in time.
+    #[error("the upstream gave no answer in time")]
+    TimedOut,
+    /// The client broke off its own request, or its body was none.
+    #[error("the request's body is broken")]
+    ClientBroken,
+    /// The client's body came too slowly.
+    #[error("the request's body came too slowly")]
+    ClientTimedOut,
     /// An answer that does not fit the request.
     #[error("the upstream switched to a protocol that nobody asked for")]
     Protocol,
@@ -37,41 +46,37 @@ impl Fault {
             Self::Refused => "upstream_refused",
             Self::Unreachable => "upstream_unreachable",
             Self::Broken => "upstream_broken",
+            Self::TimedOut => "upstream_timeout",
+            Self::ClientBroken => "bad_body",
+            Self::ClientTimedOut => "body_timeout",
             Self::Protocol => "upstream_protocol",
             Self::Target => "target_too_long",
         }
+    }
+
+    /// Whether the upstream is not to blame.
+    #[must_use]
+    pub fn is_the_clients(self) -> bool {
+        matches!(self, Self::ClientBroken | Self::ClientTimedOut | Self::Target)
     }
 
     fn status(self) -> StatusCode {
         match self {
             Self::Refused => StatusCode::SERVICE_UNAVAILABLE,
             Self::Target => StatusCode::URI_TOO_LONG,
+            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Self::ClientBroken => StatusCode::BAD_REQUEST,
+            Self::ClientTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Unreachable | Self::Broken | Self::Protocol => StatusCode::BAD_GATEWAY,
         }
     }
 }
 
-impl From<&hyper_util::client::legacy::Error> for Fault {
-    fn from(error: &hyper_util::client::legacy::Error) -> Self {
-        match (error.is_connect(), was_refused(error)) {
-            (true, true) => Self::Refused,
-            (true, false) => Self::Unreachable,
-            (false, _) => Self::Broken,
-        }
-    }
-}
-
-fn was_refused(error: &dyn Error) -> bool {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-}
-
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let mut problem = Problem::new(self.status(), self.code(), "No answer from the upstream")
-            .detail(self.to_string());
+        let title =
+            if self.is_the_clients() { "Request refused" } else { "No answer from the upstream" };
+        let mut problem = Problem::new(self.status(), self.code(), title).detail(self.to_string());
         if self == Self::Refused {
             problem = problem.retry_after(RETRY_AFTER);
         }

@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use super::{
     Fault, Session, Upstream, body, headers,
     request::{self, Kind, Refusal},
+    send::send,
     upgrade,
 };
-use crate::{program::Chain, tunnels::Tunnels};
+use crate::tunnels::Tunnels;
 
 /// Forwards one request and answers it, whatever happens.
 ///
@@ -70,7 +71,7 @@ pub(super) fn outgoing(
     *request.method_mut() = client.method;
     // The check has seen a path.
     let path = client.uri.path_and_query().ok_or(Fault::Target)?;
-    *request.uri_mut() = upstream.uri(path).map_err(|_too_long| Fault::Target)?;
+    *request.uri_mut() = upstream.target(path).map_err(|_too_long| Fault::Target)?;
     *request.headers_mut() = client.headers;
     // HTTP/2 carries the host in its `:authority`.
     if let Some(authority) = client.uri.authority()
@@ -79,20 +80,12 @@ pub(super) fn outgoing(
         request.headers_mut().insert(header::HOST, host);
     }
     headers::to_upstream(request.headers_mut(), edit);
-    Ok(request)
-}
-
-pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<Response, Fault> {
-    match upstream.client().request(request).await {
-        Ok(response) => Ok(response.map(Body::new)),
-        Err(error) => {
-            let fault = Fault::from(&error);
-            let upstream = upstream.authority().as_str();
-            let error = Chain(&error).to_string();
-            tracing::warn!(upstream, code = fault.code(), error, "no answer from the upstream");
-            Err(fault)
-        }
+    if !request.headers().contains_key(header::HOST)
+        && let Ok(host) = upstream.authority().as_str().parse()
+    {
+        request.headers_mut().insert(header::HOST, host);
     }
+    Ok(request)
 }
 
 /// The upstream's response as the client gets it.
@@ -130,6 +123,8 @@ pub(super) enum Over {
     Session,
     /// This server is about to.
     Server,
+    /// Neither side said anything for too long.
+    Silence,
 }
 
 impl Life {

@@ -7,11 +7,14 @@ mod fault;
 mod forward;
 mod frames;
 pub mod headers;
+mod pool;
 pub mod request;
+mod send;
 mod session;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod websocket_key;
 
 pub use self::{
     fault::Fault,

@@ -1,12 +1,9 @@
 //! Requests that two parsers could read differently are refused, because the second parser is the
 //! upstream's: what one reads as a body the other may read as a request nobody checked.
 //!
-//! hyper has parsed the request before this sees it. It refuses by itself: differing
-//! `Content-Length`s, `Transfer-Encoding` that does not end in `chunked` or comes with HTTP/1.0,
-//! space before a colon, folded lines, NUL. It repairs by itself: bare LF, leading CRLF, repeated
-//! equal `Content-Length`s, and `Content-Length` beside `Transfer-Encoding` (the length is dropped
-//! and the connection closed, RFC 9112 section 6.3). No client framing is ever copied upstream, so
-//! a repaired request cannot be read in another way there.
+//! hyper has parsed the request before this sees it. What hyper would repair, such as
+//! `Content-Length` beside `Transfer-Encoding`, [`crate::serve`] has refused below it. And no client
+//! framing is ever copied upstream: each request gets one of ours.
 
 use axum::{
     body::Body,
@@ -17,6 +14,7 @@ use http::{
     uri::Authority,
 };
 use http_body::Body as _;
+use hyper::ext::Protocol;
 
 use crate::problem::Problem;
 
@@ -25,7 +23,7 @@ use crate::problem::Problem;
 pub enum Kind {
     /// One request, one response.
     Plain,
-    /// A WebSocket handshake over HTTP/1.1 (RFC 6455 section 4).
+    /// A WebSocket handshake over HTTP/1.1 (RFC 6455 section 4) or HTTP/2 (RFC 8441).
     WebSocket,
 }
 
@@ -99,13 +97,21 @@ impl IntoResponse for Refusal {
 /// Whether `request` can be read in one way only, and how it is to be forwarded.
 pub fn check(request: &Request<Body>) -> Result<Kind, Refusal> {
     let headers = request.headers();
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+    let extended = request.extensions().get::<Protocol>();
+    if *request.method() == Method::TRACE
+        || *request.method() == Method::CONNECT && extended.is_none()
+    {
         return Err(Refusal::Method);
     }
     check_target(request.uri())?;
     check_host(request.uri(), request.version(), headers)?;
     check_framing(headers)?;
     check_expectation(headers)?;
+    match extended {
+        Some(protocol) if protocol.as_str() == "websocket" => return Ok(Kind::WebSocket),
+        Some(_) => return Err(Refusal::Upgrade),
+        None => {}
+    }
     if asks_for_websocket(headers)? {
         check_handshake(request)?;
         return Ok(Kind::WebSocket);

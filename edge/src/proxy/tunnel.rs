@@ -1,10 +1,14 @@
-//! The bytes of one WebSocket, both ways, until an end closes, the session ends or the server does.
-//! In the last two cases the client gets a Close frame that tells why, after the frame in flight.
+//! The bytes of one WebSocket, both ways, until an end closes, the session ends, the server does, or
+//! nobody says anything. In the last three cases the client gets a Close frame that tells why, after the frame in flight.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::{
     io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::watch,
     time::sleep,
 };
 
@@ -26,11 +30,21 @@ pub(super) async fn run(
 ) {
     let (client_reads, client_writes) = io::split(client);
     let (upstream_reads, upstream_writes) = io::split(upstream);
-    let up = std::pin::pin!(up(client_reads, upstream_writes, life.clone()));
-    let down = std::pin::pin!(down(upstream_reads, client_writes, life.clone()));
+    let (tell, end) = watch::channel(None);
+    let heard = AtomicU64::new(0);
+    let up = std::pin::pin!(up(client_reads, upstream_writes, End(end.clone()), &heard));
+    let down = std::pin::pin!(down(upstream_reads, client_writes, End(end), &heard));
     // A peer that takes nothing must not hold its direction open.
     let overdue = std::pin::pin!(async {
-        life.over().await;
+        let silence = life.tunnels().silence();
+        let reason = tokio::select! {
+            reason = life.clone().over() => reason,
+            () = silent(silence, &heard) => {
+                life.tunnels().was_silent();
+                Over::Silence
+            }
+        };
+        tell.send_replace(Some(reason));
         sleep(LINGER).await;
     });
     let both = async {
@@ -40,6 +54,35 @@ pub(super) async fn run(
         }
     };
     futures::future::select(std::pin::pin!(both), overdue).await;
+}
+
+/// Resolves when nothing was heard for `limit` at least, and twice that at most.
+async fn silent(limit: Option<Duration>, heard: &AtomicU64) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let mut before = None;
+    loop {
+        let now = heard.load(Ordering::Relaxed);
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        sleep(limit).await;
+    }
+}
+
+/// Tells both directions when and why the tunnel has to end.
+struct End(watch::Receiver<Option<Over>>);
+
+impl End {
+    async fn over(mut self) -> Over {
+        let over = match self.0.wait_for(Option::is_some).await {
+            Ok(over) => *over,
+            Err(_) => None,
+        };
+        match over {
+            Some(over) => over,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 async fn rest_of(direction: impl Future<Output = io::Result<()>>) {
@@ -52,10 +95,11 @@ async fn rest_of(direction: impl Future<Output = io::Result<()>>) {
 async fn up(
     mut client: impl AsyncRead + Unpin,
     mut upstream: impl AsyncWrite + Unpin,
-    life: Life,
+    end: End,
+    heard: &AtomicU64,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
-    let mut over = std::pin::pin!(life.over());
+    let mut over = std::pin::pin!(end.over());
     loop {
         let bytes = tokio::select! {
             biased;
@@ -65,6 +109,7 @@ async fn up(
         if bytes.is_empty() {
             return upstream.shutdown().await;
         }
+        heard.fetch_add(1, Ordering::Relaxed);
         upstream.write_all(bytes).await?;
     }
     upstream.shutdown().await?;
@@ -75,11 +120,12 @@ async fn up(
 async fn down(
     mut upstream: impl AsyncRead + Unpin,
     mut client: impl AsyncWrite + Unpin,
-    life: Life,
+    end: End,
+    heard: &AtomicU64,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     let mut frames = Frames::default();
-    let mut over = std::pin::pin!(life.over());
+    let mut over = std::pin::pin!(end.over());
     let reason = loop {
         let bytes = tokio::select! {
             biased;
@@ -89,6 +135,7 @@ async fn down(
         if bytes.is_empty() {
             return client.shutdown().await;
         }
+        heard.fetch_add(1, Ordering::Relaxed);
         frames.pass(bytes);
         client.write_all(bytes).await?;
     };
@@ -118,5 +165,6 @@ fn farewell(reason: Over) -> Vec<u8> {
     match reason {
         Over::Session => close(1008, "session ended"),
         Over::Server => close(1001, "server is going away"),
+        Over::Silence => close(1001, "nobody said anything"),
     }
 }

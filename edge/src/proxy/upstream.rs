@@ -4,30 +4,24 @@ use http::{
     Uri,
     uri::{Authority, InvalidUri, PathAndQuery, Scheme},
 };
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
 use rustls::RootCertStore;
 
-use crate::client::{HttpsClient, https_connector};
+use super::pool::Pool;
+use crate::client::https_connector;
 
-/// How long a TCP connection may take.
+/// How long a connection may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an unused connection is kept: shorter than any server's own limit, so that it is rare
-/// to send a request into a connection that is just being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Unused connections kept for one authority.
-const IDLE_CONNECTIONS: usize = 8;
 
 /// Where requests go, over HTTP/1.1 on reused connections. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: HttpsClient,
+    pool: Pool,
     scheme: Scheme,
     authority: Authority,
     /// Put before every path; without a trailing slash.
     prefix: String,
+    /// For the head of an answer; `None` is for ever.
+    response_timeout: Option<Duration>,
 }
 
 /// An upstream URL that cannot be used.
@@ -84,12 +78,16 @@ impl Upstream {
             return Err(form(url, "it has a query"));
         }
         let prefix = path.path().trim_end_matches('/').to_owned();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .build(https_connector(roots, CONNECT_TIMEOUT)?);
-        Ok(Self { client, scheme, authority, prefix })
+        let pool = Pool::new(https_connector(roots, CONNECT_TIMEOUT)?, CONNECT_TIMEOUT);
+        Ok(Self { pool, scheme, authority, prefix, response_timeout: None })
+    }
+
+    /// The same upstream with other patience: for a connection, and for the head of an answer. A
+    /// response timeout of zero is for ever, as long polls and language models need.
+    #[must_use]
+    pub fn within(self, connect: Duration, response: Duration) -> Self {
+        let response_timeout = Some(response).filter(|response| !response.is_zero());
+        Self { pool: self.pool.connecting_within(connect), response_timeout, ..self }
     }
 
     /// The same kind of upstream at another `host:port`, sharing all connections and settings.
@@ -104,18 +102,24 @@ impl Upstream {
         &self.authority
     }
 
-    pub(super) fn client(&self) -> &HttpsClient {
-        &self.client
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
-    /// Where a request for `path` goes. The path's bytes stay as they are.
-    pub(super) fn uri(&self, path: &PathAndQuery) -> Result<Uri, http::Error> {
-        let builder = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+    pub(super) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    pub(super) fn response_timeout(&self) -> Option<Duration> {
+        self.response_timeout
+    }
+
+    /// The target of a request for `path`. The path's bytes stay as they are.
+    pub(super) fn target(&self, path: &PathAndQuery) -> Result<Uri, InvalidUri> {
         if self.prefix.is_empty() {
-            builder.path_and_query(path.clone()).build()
-        } else {
-            builder.path_and_query(format!("{}{path}", self.prefix)).build()
+            return Ok(path.clone().into());
         }
+        PathAndQuery::try_from(format!("{}{path}", self.prefix)).map(Uri::from)
     }
 }
 
@@ -128,17 +132,18 @@ mod tests {
     use super::*;
 
     fn target(upstream: &Upstream, path: &str) -> String {
-        upstream.uri(&path.parse().unwrap()).unwrap().to_string()
+        upstream.target(&path.parse().unwrap()).unwrap().to_string()
     }
 
     #[test]
     fn a_path_is_joined_without_touching_its_bytes() {
         let plain = Upstream::new("http://127.0.0.1:18789/").unwrap();
-        assert_eq!(target(&plain, "/a/../%2F?q=%41"), "http://127.0.0.1:18789/a/../%2F?q=%41");
+        assert_eq!(target(&plain, "/a/../%2F?q=%41"), "/a/../%2F?q=%41");
         let prefixed = Upstream::new("http://newapi:3000/team/").unwrap();
-        assert_eq!(target(&prefixed, "/v1/models?x"), "http://newapi:3000/team/v1/models?x");
+        assert_eq!(target(&prefixed, "/v1/models?x"), "/team/v1/models?x");
         let moved = prefixed.at("10.0.0.7:4180".parse().unwrap());
-        assert_eq!(target(&moved, "/"), "http://10.0.0.7:4180/team/");
+        assert_eq!(target(&moved, "/"), "/team/");
+        assert_eq!(moved.authority().as_str(), "10.0.0.7:4180");
     }
 
     #[test]

@@ -8,16 +8,19 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, extract::ConnectInfo};
 use http::Request;
-use hyper::{body::Incoming, rt, service::service_fn};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::timeout,
+};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
-use super::Server;
-use crate::tunnels::Tunnels;
+use super::{Server, Timeout, answer::Answer, guard::Guard};
+use crate::{program::BoxError, tunnels::Tunnels};
 
 impl Server {
     /// One accepted connection, from handshake to its last response.
@@ -33,13 +36,16 @@ impl Server {
         let tunnels = self.tunnels.holding(Arc::new(place));
         let served = async {
             match &self.tls {
-                None => self.http(TokioIo::new(stream), peer, &tunnels).await,
+                None => self.http(stream, peer, &tunnels).await,
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     match timeout(self.limits.header_timeout, handshake).await {
-                        Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, &tunnels).await,
+                        Ok(Ok(stream)) => self.http(stream, peer, &tunnels).await,
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                        Err(_elapsed) => tracing::debug!(%peer, "TLS handshake too slow"),
+                        Err(_elapsed) => {
+                            self.limits.metrics.timed_out(Timeout::Handshake);
+                            tracing::debug!(%peer, "TLS handshake too slow");
+                        }
                     }
                 }
             }
@@ -47,19 +53,21 @@ impl Server {
         self.aborting.run_until_cancelled(served).await;
     }
 
-    async fn http<IO>(&self, io: IO, peer: SocketAddr, tunnels: &Tunnels)
+    async fn http<IO>(self: &Arc<Self>, io: IO, peer: SocketAddr, tunnels: &Tunnels)
     where
-        IO: rt::Read + rt::Write + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let _counted = self.limits.metrics.connection();
+        let answer = Arc::new(Answer::default());
+        let io = TokioIo::new(Guard::new(io, &self.limits, Arc::clone(&answer)));
         let spoke = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
             spoke.store(true, Ordering::Relaxed);
-            let request = self.dress(request, peer, tunnels);
-            self.router.clone().oneshot(request)
+            Arc::clone(self).answer(request, peer, tunnels.clone(), Arc::clone(&answer))
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let mut closing = pin!(self.closing.cancelled());
-        let mut silence = pin!(silent_for(self.limits.header_timeout, &spoke));
+        let mut silence = pin!(silent_for(2 * self.limits.header_timeout, &spoke));
         let mut open = true;
         loop {
             tokio::select! {
@@ -69,36 +77,26 @@ impl Server {
                     open = false;
                     connection.as_mut().graceful_shutdown();
                 }
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%peer, %error, "connection ended");
-                    }
+                ended = connection.as_mut() => return self.ended(peer, ended),
+                () = silence.as_mut() => {
+                    self.limits.metrics.timed_out(Timeout::Header);
                     return;
                 }
-                () = silence.as_mut() => return,
             }
         }
     }
 
-    fn dress(
-        &self,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-        tunnels: &Tunnels,
-    ) -> Request<Body> {
-        let mut request = request.map(Body::new);
-        let extensions = request.extensions_mut();
-        extensions.insert(ConnectInfo(peer));
-        extensions.insert(self.shutdown.clone());
-        extensions.insert(tunnels.clone());
-        request
+    fn ended(&self, peer: SocketAddr, outcome: Result<(), BoxError>) {
+        let Err(error) = outcome else { return };
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
+            self.limits.metrics.timed_out(Timeout::Idle);
+        }
+        tracing::debug!(%peer, %error, "connection ended");
     }
 }
 
-/// Resolves when a connection has sent no request by then; otherwise never.
-///
-/// hyper's own timer starts only once it knows the HTTP version, and a peer that sends `P` and
-/// then nothing leaves that open.
+/// Resolves when a connection has sent no request by then; otherwise never. The guard's timer is
+/// half as long, but knows nothing of HTTP/2.
 async fn silent_for(patience: Duration, spoke: &AtomicBool) {
     tokio::time::sleep(patience).await;
     if spoke.load(Ordering::Relaxed) {

@@ -22,7 +22,8 @@ fn hello() -> Router {
 }
 
 fn impatient() -> Limits {
-    Limits { header_timeout: Duration::from_millis(20), ..Limits::default() }
+    let soon = Duration::from_millis(20);
+    Limits { header_timeout: soon, idle_timeout: soon, ..Limits::default() }
 }
 
 #[tokio::test]

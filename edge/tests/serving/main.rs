@@ -11,9 +11,11 @@
 mod drain;
 mod headers;
 mod limits;
+mod raw_cases;
 mod raw_requests;
 mod streams;
 mod support;
 mod tls;
 mod upstream_faults;
 mod websocket;
+mod websocket_h2;

@@ -1,132 +1,117 @@
 //! Requests byte for byte. The invariant: one client request gives at most one request upstream,
 //! with a framing of ours.
 
-use edge::proxy::request::Refusal;
+use edge::serve::Limits;
 
-use crate::support::{Recorder, Server, exchange, proxy, status};
+use crate::{
+    raw_cases::{BROKEN, PASSED, REFUSED},
+    support::{RawClient, Recorder, Server, exchange, proxy, status},
+};
 
-/// Each request and the code of its refusal. None reaches the upstream.
-const REFUSED_HERE: [(&str, Refusal); 20] = [
-    ("TRACE / HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Method),
-    ("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", Refusal::Method),
-    ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Target),
-    ("GET /caf\u{e9} HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Target),
-    ("GET / HTTP/1.1\r\n\r\n", Refusal::Host),
-    ("GET / HTTP/1.1\r\nhost:\r\n\r\n", Refusal::Host),
-    ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", Refusal::Host),
-    ("GET / HTTP/1.1\r\nhost: a\r\nHOST: b\r\n\r\n", Refusal::Host),
-    ("GET / HTTP/1.1\r\nhost: a, b\r\n\r\n", Refusal::Host),
-    ("GET / HTTP/1.1\r\nhost: me@a\r\n\r\n", Refusal::Host),
-    ("GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n", Refusal::Authority),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        Refusal::TransferEncoding,
-    ),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        Refusal::TransferEncoding,
-    ),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: ChunKed\r\n\r\n0\r\n\r\n",
-        Refusal::TransferEncoding,
-    ),
-    ("GET / HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n", Refusal::Expect),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c, foo\r\n\r\n",
-        Refusal::Upgrade,
-    ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nupgrade: h2c\r\n\r\n",
-        Refusal::Upgrade,
-    ),
-    ("GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n\r\n", Refusal::Handshake),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-        Refusal::Handshake,
-    ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 3\r\n\r\nabc",
-        Refusal::Handshake,
-    ),
-];
+const GOOD: &str = "POST /good HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab";
 
-/// What hyper refuses before anything of ours sees it.
-const REFUSED_BY_THE_PARSER: [&str; 15] = [
-    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
-    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0, 0\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: +0\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0x1\r\n\r\na",
-    "GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n",
-    "GET / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost : a\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\n folded\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n",
-    "GET /\x01 HTTP/1.1\r\nhost: a\r\n\r\n",
-    "GET  / HTTP/1.1\r\nhost: a\r\n\r\n",
-    "GET / HTTP/3.7\r\nhost: a\r\n\r\n",
-    "GE\tT / HTTP/1.1\r\nhost: a\r\n\r\n",
-];
+/// The bytes of a case.
+fn spelled(case: &str) -> String {
+    case.replace("{head}", "POST / HTTP/1.1\r\nhost: a\r\n")
+        .replace(
+            "{ws}",
+            "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n",
+        )
+        .replace("{smuggled}", "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n")
+}
 
-/// What is repaired, and what the upstream gets.
-const REPAIRED: [(&str, &str); 8] = [
-    (
-        "\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-    ),
-    ("GET / HTTP/1.1\nhost: a\nconnection: close\n\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
-    (
-        "GET /x#fragment HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-        "GET /x HTTP/1.1\r\nhost: a\r\n\r\n",
-    ),
-    (
-        "GET http://a/x?y HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-        "GET /x?y HTTP/1.1\r\nhost: a\r\n\r\n",
-    ),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 2\r\nconnection: close\r\n\r\nab",
-        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab",
-    ),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    ),
-    (
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    ),
-    (
-        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-    ),
-];
+/// Checks one answer that refuses.
+fn assert_refuses(answer: &str, name: &str, expected: u16, code: &str) {
+    assert_eq!(status(answer), expected, "{name} gave {answer}");
+    for part in [
+        format!(r#""code":"{code}""#),
+        "connection: close\r\n".to_owned(),
+        "content-type: application/problem+json\r\n".to_owned(),
+    ] {
+        assert!(answer.contains(&part), "{name}: no {part:?} in {answer}");
+    }
+}
 
 #[tokio::test]
 async fn what_two_parsers_could_read_differently_is_refused() {
     let upstream = Recorder::start().await;
     let server = Server::start(proxy(upstream.address)).await;
-    for (request, refusal) in REFUSED_HERE {
-        let answer = exchange(server.address, request).await;
-        let expected = format!(r#""code":"{}""#, refusal.code());
-        assert!(answer.contains(&expected), "{request:?} gave {answer}");
-        assert!(answer.contains("connection: close"), "{request:?} gave {answer}");
-    }
-    for request in REFUSED_BY_THE_PARSER {
-        let answer = exchange(server.address, request).await;
-        assert!(matches!(status(&answer), 400 | 0), "{request:?} gave {answer}");
+    for (name, case, expected, code) in REFUSED {
+        let answer = exchange(server.address, &spelled(case)).await;
+        assert_refuses(&answer, name, *expected, code);
+        assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{name}: one answer: {answer}");
     }
     assert_eq!(upstream.connections(), 0);
+    assert!(REFUSED.len() + BROKEN.len() + PASSED.len() >= 60);
+}
+
+/// A request before the bad one is answered, whether they come in one piece or in many.
+#[tokio::test]
+async fn a_refusal_waits_for_its_turn() {
+    for (name, case, expected, code) in REFUSED {
+        let upstream = Recorder::start().await;
+        let server = Server::start(proxy(upstream.address)).await;
+        let both = format!("{GOOD}{}", spelled(case));
+        let (first, second) = both.split_at(GOOD.len() + 7.min(both.len() - GOOD.len()));
+        for pieces in [vec![both.as_str()], vec![first, second]] {
+            let mut client = RawClient::connect(server.address).await;
+            for piece in pieces {
+                client.say_if_heard(piece).await;
+                tokio::task::yield_now().await;
+            }
+            let answers = client.hear_all().await;
+            assert_eq!(status(&answers), 200, "{name} gave {answers}");
+            let begins = ["HTTP/1.1 4", "HTTP/1.0 4", "HTTP/1.1 5"];
+            let second = begins.iter().filter_map(|begin| answers.rfind(begin)).max();
+            let second = second.expect(name);
+            let refusal = &answers[second..];
+            assert_refuses(refusal, name, *expected, code);
+        }
+        assert_eq!(upstream.requests(), [GOOD, GOOD], "{name}");
+    }
 }
 
 #[tokio::test]
-async fn what_is_repaired_reaches_the_upstream_in_one_form() {
-    for (request, expected) in REPAIRED {
+async fn what_passes_reaches_the_upstream_in_one_form() {
+    for (name, request, expected) in PASSED {
         let upstream = Recorder::start().await;
         let server = Server::start(proxy(upstream.address)).await;
         let answer = exchange(server.address, request).await;
-        assert_eq!(status(&answer), 200, "{request:?} gave {answer}");
-        assert_eq!(upstream.request(), expected, "from {request:?}");
+        assert_eq!(status(&answer), 200, "{name} gave {answer}");
+        assert_eq!(upstream.request(), *expected, "{name}");
+    }
+}
+
+/// However a request is cut into packets, it is the same request.
+#[tokio::test]
+async fn what_comes_byte_by_byte_is_read_alike() {
+    for (name, request, expected) in PASSED {
+        let upstream = Recorder::start().await;
+        let server = Server::start(proxy(upstream.address)).await;
+        let mut client = RawClient::connect(server.address).await;
+        for byte in request.split_inclusive(|_: char| true) {
+            client.say(byte).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(status(&client.hear_all().await), 200, "{name}");
+        // Chunks are cut as they come.
+        if !expected.contains("chunked") {
+            assert_eq!(upstream.request(), *expected, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_body_never_ends_upstream() {
+    for (name, body) in BROKEN {
+        let upstream = Recorder::start().await;
+        let server = Server::start(proxy(upstream.address)).await;
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+        let answer = exchange(server.address, &format!("{head}{body}")).await;
+        assert!(matches!(status(&answer), 400 | 0), "{name} gave {answer}");
+        for seen in upstream.requests() {
+            assert!(!seen.contains("0\r\n\r\n"), "{name} sent {seen:?}");
+        }
     }
 }
 
@@ -145,15 +130,37 @@ async fn pipelined_requests_are_answered_one_by_one() {
     let upstream = Recorder::start().await;
     let server = Server::start(proxy(upstream.address)).await;
     let requests = "POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab\
-                    GET /2 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+                    POST /2 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n\
+                    GET /3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n\
+                    GET /4 HTTP/1.1\r\nhost: a\r\n\r\n";
     let answers = exchange(server.address, requests).await;
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
     assert_eq!(
         upstream.requests(),
         [
             "POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab",
-            "GET /2 HTTP/1.1\r\nhost: a\r\n\r\n",
+            "POST /2 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            "GET /3 HTTP/1.1\r\nhost: a\r\n\r\n",
         ]
     );
     assert_eq!(upstream.connections(), 1, "an upstream connection is reused");
+}
+
+/// A client that first says everything and then listens gets its answer.
+#[tokio::test]
+async fn a_refusal_is_heard_although_the_client_goes_on_talking() {
+    let upstream = Recorder::start().await;
+    let server = Server::start_with(proxy(upstream.address), Limits::default(), None).await;
+    let megabyte = "x".repeat(1 << 20);
+    let huge = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {megabyte}\r\n\r\n");
+    assert_refuses(&exchange(server.address, &huge).await, "1 MiB", 431, "header_too_large");
+    let fields = "x: y\r\n".repeat(101);
+    let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
+    assert_refuses(&exchange(server.address, &many).await, "102 fields", 431, "header_too_large");
+    let upload = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nhost: b\r\ncontent-length: {}\r\n\r\n{megabyte}",
+        megabyte.len()
+    );
+    assert_refuses(&exchange(server.address, &upload).await, "an upload", 400, "bad_host");
+    assert_eq!(upstream.connections(), 0);
 }

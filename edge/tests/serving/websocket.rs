@@ -2,7 +2,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use edge::{proxy::Session, serve::Limits};
 use futures::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     WebSocketStream, accept_async, client_async,
     tungstenite::{Error, Message, protocol::frame::coding::CloseCode},
@@ -13,7 +16,7 @@ use crate::support::{RawClient, Recorder, Server, exchange, proxy, proxy_with, s
 type WebSocket = WebSocketStream<TcpStream>;
 
 /// An upstream that sends every message back.
-async fn echo() -> SocketAddr {
+pub(crate) async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -45,7 +48,10 @@ async fn round_trip(socket: &mut WebSocket, message: Message) {
     assert_eq!(soon(socket.next()).await.unwrap().unwrap(), message);
 }
 
-async fn closed_with(socket: &mut WebSocket) -> CloseCode {
+pub(crate) async fn closed_with<S>(socket: &mut WebSocketStream<S>) -> CloseCode
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match soon(socket.next()).await.unwrap().unwrap() {
             Message::Close(frame) => return frame.expect("a Close frame says why").code,

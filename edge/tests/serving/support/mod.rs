@@ -35,6 +35,11 @@ impl RawClient {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Says `text` unless the server has hung up.
+    pub(crate) async fn say_if_heard(&mut self, text: &str) {
+        let _ = self.stream.write_all(text.as_bytes()).await;
+    }
+
     /// Says as much of `text` as the server takes, and gives the first line of its answer.
     pub(crate) async fn say_some(&mut self, text: &str) -> String {
         let (mut reads, mut writes) = self.stream.split();

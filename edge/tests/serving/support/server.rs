@@ -50,7 +50,8 @@ impl Server {
 pub(crate) fn limits() -> Limits {
     let drain =
         DrainArgs { drain_delay: Duration::ZERO, drain_deadline: Duration::from_secs(3600) };
-    Limits { drain, header_timeout: Duration::from_secs(3600), ..Limits::default() }
+    let hour = Duration::from_secs(3600);
+    Limits { drain, header_timeout: hour, idle_timeout: hour, ..Limits::default() }
 }
 
 /// A proxy to `upstream` that adds nothing.
