@@ -3,6 +3,7 @@
 //! A name that two programs must spell the same way stands here and nowhere else.
 
 pub mod annotation;
+pub mod cookie;
 pub mod env;
 pub mod label;
 pub mod newapi;
