@@ -5,9 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Parser;
 use contract::UserId;
 use edge::{
-    args::{DrainArgs, LogArgs},
+    args::{DrainArgs, LimitArgs, LogArgs},
     oidc::OidcArgs,
     program::{Failure, Threads, report, run},
+    proxy::CorsArgs,
 };
 
 use crate::{
@@ -58,6 +59,14 @@ pub struct ServeArgs {
     /// What is created for a user
     #[command(flatten)]
     pub templates: TemplateArgs,
+
+    /// What one replica gives to strangers
+    #[command(flatten)]
+    pub limits: LimitArgs,
+
+    /// Which other pages may call
+    #[command(flatten)]
+    pub cors: CorsArgs,
 
     /// Who may come in
     #[command(flatten)]

@@ -29,6 +29,8 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         start_timeout,
         max_held,
         templates,
+        limits,
+        cors,
         oidc,
         drain,
         log: _,
@@ -59,12 +61,13 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
 
     let users = Listener::bind(listen, "users").await.map_err(Failure::runtime)?;
     let admin = Listener::bind(admin_listen, "admin").await.map_err(Failure::runtime)?;
-    let limits = Limits { drain, ..Limits::default() };
+    let limits = limits.over(Limits { drain, access_log: true, ..Limits::default() });
+    limits.metrics.register(&mut registry);
     let admin_router = admin::router(readiness, Arc::new(registry));
     let watching = tokio::spawn(follow(watches));
     tokio::join!(
-        serve_on(users, None, router(app), limits.clone(), shutdown.clone()),
-        serve_on(admin, None, admin_router, limits, shutdown),
+        serve_on(users, None, cors.around(router(app)), limits.clone(), shutdown.clone()),
+        serve_on(admin, None, admin_router, Limits { access_log: false, ..limits }, shutdown),
     );
     watching.abort();
     Ok(())

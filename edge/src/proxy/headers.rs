@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::cookies;
+
 /// Fields that belong to one connection (RFC 9110 section 7.6.1, RFC 9112 appendix C.2.2).
 const HOP_BY_HOP: [&str; 11] = [
     "connection",
@@ -71,6 +73,7 @@ pub fn to_upstream(headers: &mut HeaderMap, edit: impl FnOnce(&mut HeaderMap)) {
     let trailers = accepts_trailers(headers);
     remove_hop_by_hop(headers);
     remove_claims(headers);
+    cookies::to_upstream(headers);
     headers.remove(header::CONTENT_LENGTH);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -79,12 +82,14 @@ pub fn to_upstream(headers: &mut HeaderMap, edit: impl FnOnce(&mut HeaderMap)) {
     edit(headers);
 }
 
-/// Removes what belongs to the upstream's connection from its response.
+/// Removes what belongs to the upstream's connection from its response, and what would set a cookie of
+/// the spawner's.
 pub fn to_client(headers: &mut HeaderMap) {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
     }
     remove_hop_by_hop(headers);
+    cookies::to_client(headers);
 }
 
 /// Removes everything that only a proxy may say. Applies to trailers as well.

@@ -3,6 +3,8 @@
 //! streams with their [`Session`]. What is allowed is the caller's business.
 
 mod body;
+mod cookies;
+mod cors;
 mod fault;
 mod forward;
 mod frames;
@@ -17,6 +19,7 @@ mod upstream;
 mod websocket_key;
 
 pub use self::{
+    cors::CorsArgs,
     fault::Fault,
     forward::forward,
     session::{Session, SessionHandle},

@@ -59,6 +59,8 @@ enum State {
     Refused,
     /// A body was broken.
     Broken,
+    /// Nothing was said in time.
+    Ended,
 }
 
 #[derive(Debug)]
@@ -213,6 +215,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
                 State::Refused if this.answer.switched() => return Poll::Ready(Ok(())),
                 State::Refused => return Poll::Pending,
                 State::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                State::Ended => return Poll::Ready(Ok(())),
                 State::Open => {}
             }
             if this.scanner.awaits_answer() {
@@ -226,10 +229,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
                 Poll::Pending => {
                     ready!(this.poll_head_timer(context));
                     this.metrics.timed_out(Timeout::Header);
-                    if !this.holds_part() {
-                        return Poll::Ready(Ok(()));
+                    if this.holds_part() {
+                        this.refuse(BadHead::TooSlow);
+                    } else {
+                        this.state = State::Ended;
                     }
-                    this.refuse(BadHead::TooSlow);
                 }
             }
             if out.filled().len() > before {
@@ -259,7 +263,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
     /// Whether the client may still be sending what nobody will read.
     fn may_be_sending(&self) -> bool {
         let amid = !self.scanner.is_between_requests() || self.holds_part();
-        self.state != State::Open || amid && !self.scanner.is_raw()
+        match self.state {
+            State::Open => amid && !self.scanner.is_raw(),
+            State::Refused | State::Broken => true,
+            State::Ended => false,
+        }
     }
 
     /// Reads and forgets. Ends when the client does, or has had its time.

@@ -29,12 +29,18 @@ pub(super) fn bounded(body: Incoming, limits: &Limits) -> Body {
         body,
         timer: Timer::of(limits.body_timeout),
         window: limits.body_timeout,
-        least: limits.min_body_rate.saturating_mul(limits.body_timeout.as_secs()),
+        least: least(limits),
         waited: Duration::ZERO,
         since: None,
         bytes: 0,
         metrics: limits.metrics.clone(),
     })
+}
+
+/// The bytes that each window must bring, beside which a pause is judged by its length alone.
+fn least(limits: &Limits) -> u64 {
+    let millis = u64::try_from(limits.body_timeout.as_millis()).unwrap_or(u64::MAX);
+    limits.min_body_rate.saturating_mul(millis) / 1000
 }
 
 /// The clock runs only while somebody waits for the client: a reader that is slow itself, such as an

@@ -38,11 +38,11 @@ impl Server {
         if let Some(bad) = refused(&request) {
             metrics.refused(bad.code());
             tracing::debug!(%peer, code = bad.code(), "request refused");
-            return Ok(bad.into_response().map(|body| ResponseBody::new(body, log, None)));
+            return Ok(finished(bad.into_response(), log, None));
         }
         let Ok(place) = Arc::clone(&self.requests).try_acquire_owned() else {
             metrics.refused("too_many_requests");
-            return Ok(no_place().map(|body| ResponseBody::new(body, log, None)));
+            return Ok(finished(no_place(), log, None));
         };
         let held = Some((place, metrics.request()));
         let request = self.dress(request, peer, tunnels);

@@ -10,6 +10,7 @@
 
 mod drain;
 mod headers;
+mod http_2;
 mod limits;
 mod raw_cases;
 mod raw_requests;

@@ -82,6 +82,14 @@ async fn the_end_of_the_session_closes_with_1008() {
 }
 
 #[tokio::test]
+async fn a_socket_in_which_nobody_speaks_is_closed() {
+    let limits = Limits { tunnel_timeout: Duration::from_millis(20), ..Limits::default() };
+    let server = Server::start_with(proxy(echo().await), limits, None).await;
+    let mut socket = open(&server).await;
+    assert_eq!(closed_with(&mut socket).await, CloseCode::Away);
+}
+
+#[tokio::test]
 async fn a_drain_waits_for_the_socket_and_at_its_deadline_closes_with_1001() {
     let mut limits = Limits::default();
     limits.drain.drain_delay = Duration::ZERO;

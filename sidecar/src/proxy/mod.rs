@@ -9,10 +9,10 @@ use axum::Router;
 use contract::{UserId, env, port};
 use edge::{
     admin,
-    args::{DrainArgs, LogArgs},
+    args::{DrainArgs, LimitArgs, LogArgs},
     oidc::{OidcArgs, Verifier},
     program::Failure,
-    proxy::Upstream,
+    proxy::{CorsArgs, Upstream},
     readiness::Readiness,
     serve::{Limits, Listener, serve},
     shutdown::Shutdown,
@@ -54,6 +54,19 @@ pub struct Args {
     #[arg(long, env = "DRAIN_DEADLINE", value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
     drain_deadline: Duration,
 
+    /// How long a connection to the runtime may take
+    #[arg(long, env = "UPSTREAM_CONNECT_TIMEOUT", value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    upstream_connect_timeout: Duration,
+
+    /// How long the runtime may take until its answer begins; then 504. 0s is for ever: long polls
+    /// and language models need their time
+    #[arg(long, env = "UPSTREAM_RESPONSE_TIMEOUT", value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    upstream_response_timeout: Duration,
+
+    #[command(flatten)]
+    cors: CorsArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     oidc: OidcArgs,
     #[command(flatten)]
@@ -100,6 +113,10 @@ impl Proxy {
             user,
             gateway_auth,
             drain_deadline,
+            upstream_connect_timeout,
+            upstream_response_timeout,
+            cors,
+            limits,
             oidc,
             probes,
             log: _,
@@ -107,7 +124,8 @@ impl Proxy {
         let credentials =
             Credentials::new(gateway_auth, &user, gateway_token).map_err(Failure::config)?;
         let upstream = Upstream::new(&upstream)
-            .map_err(|error| Failure::Usage(format!("--upstream: {error}")))?;
+            .map_err(|error| Failure::Usage(format!("--upstream: {error}")))?
+            .within(upstream_connect_timeout, upstream_response_timeout);
         let probes = probes.probes().map_err(|error| Failure::Usage(error.to_string()))?;
         let readiness = Readiness::new();
         let verifier = Verifier::start(oidc, readiness.gate("keys"), shutdown.clone())
@@ -117,12 +135,15 @@ impl Proxy {
         verifier.register(&mut registry);
         let metrics = GateMetrics::default();
         metrics.register(&mut registry);
+        let limits = limits.over(own_limits(drain_deadline));
+        limits.metrics.register(&mut registry);
         Ok(Self {
             data: Listener::bind(listen, "data").await.map_err(Failure::runtime)?,
             admin: Listener::bind(admin_listen, "admin").await.map_err(Failure::runtime)?,
-            data_router: Gate { verifier, user, upstream, credentials, metrics }.router(),
+            data_router: cors
+                .around(Gate { verifier, user, upstream, credentials, metrics }.router()),
             admin_router: admin::router(readiness, Arc::new(registry)).merge(probe::router(probes)),
-            limits: limits(drain_deadline),
+            limits,
         })
     }
 
@@ -143,7 +164,7 @@ impl Proxy {
         let Self { data, admin, data_router, admin_router, limits } = self;
         tokio::join!(
             serve(data, None, data_router, limits.clone(), shutdown.clone()),
-            serve(admin, None, admin_router, limits, shutdown),
+            serve(admin, None, admin_router, Limits { access_log: false, ..limits }, shutdown),
         );
     }
 }
@@ -162,9 +183,10 @@ pub async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
 /// Nobody has to learn that this pod ends, because a pod has one user and the spawner watches it.
 /// So there is no delay, and a process that is told to stop stops with its last request: as PID 1
 /// of a native sidecar it would otherwise hold up the end of its pod.
-fn limits(drain_deadline: Duration) -> Limits {
+fn own_limits(drain_deadline: Duration) -> Limits {
     Limits {
         max_connections: MAX_CONNECTIONS,
+        max_requests: MAX_CONNECTIONS,
         drain: DrainArgs { drain_delay: Duration::ZERO, drain_deadline },
         ..Limits::default()
     }

@@ -50,6 +50,28 @@ impl RawClient {
         String::from_utf8_lossy(&head[..count]).into_owned()
     }
 
+    /// Says a byte again and again, or nothing, until the server answers; gives the whole answer.
+    pub(crate) async fn trickle_until_answered(mut self, trickles: bool) -> String {
+        let (mut reads, mut writes) = self.stream.split();
+        let mut answer = Vec::new();
+        let heard = reads.read_to_end(&mut answer);
+        let said = async {
+            while trickles && writes.write_all(b"x").await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        soon(async {
+            tokio::select! {
+                // A reset after the answer is as good an end as any.
+                _ = heard => {}
+                () = said => {}
+            }
+        })
+        .await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// Reads until `end` has arrived, and gives all that was read.
     pub(crate) async fn hear_until(&mut self, end: &str) -> String {
         let mut heard = Vec::new();
