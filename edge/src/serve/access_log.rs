@@ -1,5 +1,5 @@
 //! One line for each answer, written when its body has ended. It names no header and no query: both
-//! may hold a secret.
+//! may hold a secret. A head that was refused stands there as `REFUSED` and its code.
 
 use axum::body::Bytes;
 use http::{Method, Request, StatusCode, Uri};

@@ -8,12 +8,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod backpressure;
 mod drain;
 mod headers;
 mod http_2;
 mod limits;
 mod raw_cases;
 mod raw_requests;
+mod reuse;
 mod streams;
 mod support;
 mod tls;
