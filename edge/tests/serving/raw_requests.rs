@@ -162,7 +162,7 @@ async fn a_refusal_is_heard_although_the_client_goes_on_talking() {
         ("102 fields", format!("{get}{fields}\r\n{megabyte}"), 431, "header_too_large"),
         ("upload", format!("{post}content-length: {length}\r\n\r\n{megabyte}"), 400, "bad_host"),
     ] {
-        let mut client = RawClient::connect(server.address).await;
+        let mut client = RawClient::connect_with_little_room(server.address).await;
         client.say(&request).await;
         let answer = String::from_utf8(client.hear_bytes().await).unwrap();
         assert_refuses(&answer, name, status, code);

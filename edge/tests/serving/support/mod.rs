@@ -7,7 +7,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -29,6 +29,13 @@ pub(crate) struct RawClient {
 impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self { stream: soon(TcpStream::connect(address)).await.unwrap() }
+    }
+
+    /// A client whose system keeps next to nothing of what the server does not read.
+    pub(crate) async fn connect_with_little_room(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(16 * 1024).unwrap();
+        Self { stream: soon(socket.connect(address)).await.unwrap() }
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
