@@ -240,6 +240,8 @@ async fn next(listener: &Listener) -> Option<(TcpStream, std::net::SocketAddr)> 
 
 fn http_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Half-closed HTTP/1.1 clients are taken to have gone: nothing else tells that the reader of a
+    // silent event stream has. Over HTTP/2 a stream's half says so without a doubt.
     builder
         .http1()
         .timer(TokioTimer::new())
