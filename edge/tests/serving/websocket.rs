@@ -183,3 +183,21 @@ async fn the_handshake_reaches_the_upstream_as_one() {
          connection: upgrade\r\nupgrade: websocket\r\n\r\n"
     );
 }
+
+/// A refusal is an answer like others: the connection goes on.
+#[tokio::test]
+async fn after_a_refused_handshake_the_connection_is_good_for_more() {
+    let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
+    let upstream = Recorder::answering(refusal).await;
+    let server = Server::start(proxy(upstream.address)).await;
+    let mut client = RawClient::connect(server.address).await;
+    for _ in 0..2 {
+        client.say(HANDSHAKE).await;
+        assert_eq!(status(&client.hear_until("\r\n\r\nno").await), 403);
+        client.say("GET /more HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(status(&client.hear_until("\r\n\r\nno").await), 403);
+    }
+    client.say("GET /# HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(status(&client.hear_until("bad_target").await), 400, "still checked");
+    assert_eq!(upstream.requests().len(), 4);
+}
