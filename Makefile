@@ -27,7 +27,7 @@ down: ## end the cluster and all that belongs to it; the cache stays
 
 .PHONY: test
 test: ## everything, the real-cluster tests too; ends with the counts
-	@mkdir -p target; $(MAKE) lint test-unit test-chart test-cluster 2>&1 | tee target/test.log; status=$$?; \
+	@mkdir -p target; $(MAKE) lint test-unit fuzz test-chart test-cluster 2>&1 | tee target/test.log; status=$$?; \
 	awk '/^test result:/ {passed += $$4; failed += $$6} \
 	  /^[0-9]+ passed, [0-9]+ failed$$/ {passed += $$1; failed += $$3} \
 	  /^Tests: .*passed/ {for (i = 2; i < NF; i++) {if ($$(i + 1) ~ /^passed/) passed += $$i; if ($$(i + 1) ~ /^failed/) failed += $$i}} \
@@ -72,6 +72,35 @@ lint: toolchain ## format, clippy and docs, without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+
+CARGO_FUZZ := $(CACHE)/cargo-fuzz
+FUZZ_SECONDS ?= 60
+# Ours is safe Rust, in which the address sanitizer would find nothing and cost half the speed.
+FUZZ := --sanitizer none --target-dir $(CURDIR)/target/fuzz
+
+# Each crate with a folder fuzz/, each target of it, beginning with fuzz/seeds/<target>. What is found
+# is kept in fuzz/corpus and fuzz/artifacts, which git does not see.
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS (60); needs a nightly toolchain, says so when there is none
+	@if ! cargo +nightly --version >/dev/null 2>&1; then \
+	  echo "no nightly toolchain (rustup toolchain install nightly): the fuzz targets are left out"; exit 0; \
+	fi; $(MAKE) fuzz-all
+
+.PHONY: fuzz-all
+fuzz-all: $(CARGO_FUZZ)/bin/cargo-fuzz
+	@export PATH="$(CARGO_FUZZ)/bin:$$PATH"; \
+	for crate in $(patsubst %/fuzz/Cargo.toml,%,$(wildcard */fuzz/Cargo.toml)); do \
+	  cd $(CURDIR)/$$crate; for target in $$(cargo +nightly fuzz list); do \
+	    echo "fuzzing $$crate $$target for $(FUZZ_SECONDS) s"; mkdir -p fuzz/corpus/$$target; \
+	    options="-max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1"; \
+	    if [ -f fuzz/$$target.dict ]; then options="$$options -dict=fuzz/$$target.dict"; fi; \
+	    cargo +nightly fuzz run $(FUZZ) $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
+	      -- $$options || exit 1; \
+	  done; \
+	done
+
+$(CARGO_FUZZ)/bin/cargo-fuzz:
+	cargo install --locked --version 0.13.2 cargo-fuzz --root $(CARGO_FUZZ)
 
 CARGO_DENY := $(CACHE)/cargo-deny
 

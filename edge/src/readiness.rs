@@ -14,9 +14,16 @@ pub struct Readiness {
     gates: Arc<Mutex<Gates>>,
 }
 
-/// Name of a gate, and why it is closed; `None` when it is open.
-type Gates = BTreeMap<&'static str, Option<Reason>>;
+/// Gates by name.
+type Gates = BTreeMap<&'static str, State>;
 type Reason = Cow<'static, str>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Closed(Reason),
+    /// Perhaps with something to tell: a part that works on with its last good state.
+    Open(Option<Reason>),
+}
 
 /// One part's say in the readiness of its program.
 #[derive(Clone, Debug)]
@@ -41,7 +48,7 @@ impl Readiness {
     /// Adds a gate, closed because it is `starting`. Two gates of one name are the same gate.
     #[must_use]
     pub fn gate(&self, name: &'static str) -> Gate {
-        lock(&self.gates).insert(name, Some(Cow::Borrowed("starting")));
+        lock(&self.gates).insert(name, State::Closed(Cow::Borrowed("starting")));
         Gate { name, gates: Arc::clone(&self.gates) }
     }
 
@@ -55,24 +62,33 @@ impl Readiness {
 impl Gate {
     /// Opens the gate.
     pub fn ready(&self) {
-        if self.set(None) {
+        if self.set(State::Open(None)) {
             tracing::info!(gate = self.name, "ready");
+        }
+    }
+
+    /// Opens the gate, with something that `/readyz` tells beside it and the log when it changes:
+    /// trouble that does not keep the program from its work.
+    pub fn ready_although(&self, remark: impl Into<String>) {
+        let remark = remark.into();
+        if self.set(State::Open(Some(Cow::Owned(remark.clone())))) {
+            tracing::warn!(gate = self.name, remark, "ready");
         }
     }
 
     /// Closes the gate. The reason is shown by `/readyz` and logged when it changes.
     pub fn not_ready(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        if self.set(Some(Cow::Owned(reason.clone()))) {
+        if self.set(State::Closed(Cow::Owned(reason.clone()))) {
             tracing::warn!(gate = self.name, reason, "not ready");
         }
     }
 
     /// Whether that is a change.
-    fn set(&self, reason: Option<Reason>) -> bool {
+    fn set(&self, state: State) -> bool {
         let mut gates = lock(&self.gates);
-        let before = gates.insert(self.name, reason.clone());
-        before != Some(reason)
+        let before = gates.insert(self.name, state.clone());
+        before != Some(state)
     }
 }
 
@@ -80,15 +96,18 @@ impl Snapshot {
     /// Whether every gate is open.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.gates.values().all(Option::is_none)
+        self.gates.values().all(|state| matches!(state, State::Open(_)))
     }
 }
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, reason) in &self.gates {
-            let state = reason.as_deref().unwrap_or("ready");
-            writeln!(f, "{name}: {state}")?;
+        for (name, state) in &self.gates {
+            let (State::Closed(text) | State::Open(Some(text))) = state else {
+                writeln!(f, "{name}: ready")?;
+                continue;
+            };
+            writeln!(f, "{name}: {text}")?;
         }
         Ok(())
     }
@@ -116,5 +135,8 @@ mod tests {
         assert!(readiness.snapshot().is_ready());
         keys.not_ready("issuer unreachable");
         assert_eq!(readiness.snapshot().to_string(), "keys: issuer unreachable\ntls: ready\n");
+        keys.ready_although("an old set is in use");
+        assert!(readiness.snapshot().is_ready());
+        assert_eq!(readiness.snapshot().to_string(), "keys: an old set is in use\ntls: ready\n");
     }
 }

@@ -21,9 +21,22 @@ pub struct Verdict {
     pub operations: Vec<PatchOperation>,
     /// What the author should know.
     pub warnings: Vec<String>,
-    /// What the pod carries in [`contract::annotation::INJECTED`], when injected.
-    pub injected: Option<String>,
+    /// What the pod is given, when injected.
+    pub injected: Option<Injected>,
 }
+
+/// What an injected pod is given, or has already.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// What it carries in [`contract::annotation::INJECTED`].
+    pub status: String,
+    /// The parts by name: `env: A B; initContainers: C; probes: readiness`.
+    pub parts: String,
+}
+
+/// The longest message, in bytes. It travels in the API server's answer and into its audit log, and
+/// a pod may be wrong in each of thousands of containers.
+const LONGEST_MESSAGE: usize = 8 * 1024;
 
 impl Verdict {
     /// A request that is allowed and left alone.
@@ -51,12 +64,22 @@ impl Verdict {
         matches!(self.reason.outcome(), Outcome::Injected | Outcome::Skipped)
     }
 
-    /// All denials as one sentence.
+    /// All denials as one sentence; of very many the first.
     #[must_use]
     pub fn message(&self) -> String {
-        let messages: Vec<&str> =
-            self.denials.iter().map(|denial| denial.message.as_str()).collect();
-        messages.join("; ")
+        let mut message = String::new();
+        for (index, denial) in self.denials.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            if message.len() + separator.len() + denial.message.len() > LONGEST_MESSAGE {
+                let end = denial.message.floor_char_boundary(LONGEST_MESSAGE);
+                let shown = if index == 0 { denial.message.get(..end) } else { None };
+                let left = self.denials.len() - index;
+                return format!("{message}{}; and {left} more", shown.unwrap_or_default());
+            }
+            message.push_str(separator);
+            message.push_str(&denial.message);
+        }
+        message
     }
 
     /// The codes of all that led to the verdict, without repetition.
@@ -82,11 +105,12 @@ pub fn judge(pod: &Value, namespace: &str, config: &Config) -> Verdict {
     };
     let desired = inject::desired(&plan, config);
     let patch::Patch { operations, warnings } = patch::patch(pod, &plan, &desired);
+    let parts = desired.parts(&plan);
     Verdict {
         reason: if operations.is_empty() { Reason::Complete } else { Reason::Patched },
         denials: Vec::new(),
         operations,
         warnings: plan.warnings.into_iter().chain(warnings).collect(),
-        injected: Some(desired.injected),
+        injected: Some(Injected { status: desired.injected, parts }),
     }
 }

@@ -24,8 +24,7 @@ pub struct Metrics {
     refused: Family<RefusedLabels, Counter>,
     seconds: Histogram,
     bytes: Counter,
-    /// Admissions that are being worked on.
-    pub in_flight: Gauge,
+    in_flight: Gauge,
     config_good: Gauge,
     config_loaded: Gauge,
     /// When the serving certificate and the CA end, as Unix time.
@@ -41,6 +40,17 @@ struct Labels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     status: u16,
+}
+
+/// An admission that is being worked on, counted until it is dropped: also when the client vanishes
+/// in the middle of its body, and the future with it.
+#[derive(Debug)]
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// Which certificate.
@@ -134,6 +144,13 @@ impl Metrics {
         if good {
             self.config_loaded.set(crate::authority::now());
         }
+    }
+
+    /// An admission begins.
+    #[must_use]
+    pub fn begin(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
     }
 
     /// An answered admission.

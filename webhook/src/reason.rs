@@ -93,6 +93,8 @@ reasons! {
     HostNamespace => Denied, "host-namespace";
     /// shareProcessNamespace: any container could read the keys of any other.
     SharedProcesses => Denied, "shared-processes";
+    /// spec.os is not Linux: the injected containers are.
+    NotLinux => Denied, "not-linux";
     /// Something that is not ours has a name of ours.
     NameClash => Denied, "name-clash";
     /// Something that is not ours has a port of ours.

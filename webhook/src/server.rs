@@ -57,7 +57,14 @@ pub fn router(app: Arc<App>) -> Router {
         let app = Arc::clone(&app);
         move || async move { app.refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here") }
     };
-    Router::new().route(PATH, post(mutate).fallback(wrong_method)).with_state(app)
+    let elsewhere = {
+        let app = Arc::clone(&app);
+        move || async move { app.refuse(StatusCode::NOT_FOUND, "admissions are at /mutate") }
+    };
+    Router::new()
+        .route(PATH, post(mutate).fallback(wrong_method))
+        .fallback(elsewhere)
+        .with_state(app)
 }
 
 async fn mutate(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -67,13 +74,11 @@ async fn mutate(State(app): State<Arc<App>>, request: Request<Body>) -> Response
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    app.metrics.in_flight.inc();
-    let response = match body(request).await {
+    let _in_flight = app.metrics.begin();
+    match body(request).await {
         Ok(body) => app.answer(&body),
         Err((status, text)) => app.refuse(status, text),
-    };
-    app.metrics.in_flight.dec();
-    response
+    }
 }
 
 /// The whole body, or what is wrong with the request before anything of it is understood.
@@ -118,7 +123,8 @@ impl App {
         response
     }
 
-    /// An answer in words to what is no admission.
+    /// An answer in words to what is no admission. In plain text: of any other type the API server
+    /// shows its user nothing but "unknown" (client-go, newUnstructuredResponseError).
     fn refuse(&self, status: StatusCode, text: &str) -> Response {
         self.metrics.refused(status);
         tracing::warn!(status = status.as_u16(), text, "refused");
@@ -126,13 +132,18 @@ impl App {
     }
 }
 
+/// How much of what somebody else chose goes into a line of the log, in characters. Names of objects
+/// are at most 253 long.
+const SHOWN: usize = 256;
+
 /// One line an admission. Never the object: it may hold what nobody should read.
 fn log(answer: &Answer, elapsed: Duration) {
     let Answer { request, verdict, review: _ } = answer;
+    let shown = |text: &str| text.chars().take(SHOWN).collect::<String>();
     tracing::info!(
-        uid = request.uid,
-        namespace = request.namespace,
-        name = request.name,
+        uid = shown(&request.uid),
+        namespace = shown(&request.namespace),
+        name = shown(&request.name),
         dry_run = request.dry_run,
         decision = verdict.reason.outcome().as_str(),
         reason = verdict.codes().join(","),

@@ -32,6 +32,8 @@ pub struct Metadata<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Spec<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub os: Os<'a>,
     pub host_network: Option<bool>,
     #[serde(rename = "hostPID")]
     pub host_pid: Option<bool>,
@@ -47,6 +49,12 @@ pub struct Spec<'a> {
     pub init_containers: Vec<Container<'a>>,
     #[serde(borrow, deserialize_with = "or_default")]
     pub volumes: Vec<Volume<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Os<'a> {
+    pub name: Option<&'a str>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,16 +5,19 @@
 const LONGEST: usize = 256;
 /// All warnings of one answer together, in bytes.
 const ALL: usize = 4096;
+/// What is kept free to tell how many did not fit, in bytes.
+const MORE: usize = 32;
 const CUT: &str = "...";
 
 /// `texts` as they can be sent. What does not fit is cut, and said to be.
 #[must_use]
 pub fn bounded(texts: &[String]) -> Vec<String> {
-    let mut left = ALL;
+    let mut left = ALL - MORE;
     let mut warnings = Vec::with_capacity(texts.len());
     for text in texts {
         let warning = one(text);
         let Some(rest) = left.checked_sub(warning.len()) else {
+            warnings.push(format!("and {} more", texts.len() - warnings.len()));
             break;
         };
         left = rest;
@@ -41,7 +44,8 @@ mod tests {
         let texts: Vec<String> = (0..100).map(|_| "\u{e9}\n".repeat(300)).collect();
         let warnings = bounded(&texts);
         assert!(warnings.iter().map(String::len).sum::<usize>() <= ALL);
-        assert_eq!(warnings.len(), 16);
+        let (more, warnings) = warnings.split_last().unwrap();
+        assert_eq!((warnings.len(), more.as_str()), (15, "and 85 more"));
         for warning in warnings {
             assert!(warning.len() <= LONGEST && warning.ends_with(CUT), "{warning}");
             assert!(!warning.contains(char::is_control));

@@ -23,16 +23,35 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer AdmissionReviews over TLS
+    #[command(after_help = "Examples:
+  webhook serve --config webhook.yaml
+  webhook serve --config webhook.yaml --listen 127.0.0.1:8443 --admin-listen 127.0.0.1:8081")]
     Serve(Box<serve::ServeArgs>),
     /// Inject the pods of manifests as the server would, and print the result
+    #[command(after_help = "Examples:
+  webhook inject --config webhook.yaml -f pod.yaml | kubectl apply -f -
+  helm template app ./chart | webhook inject --config webhook.yaml -f - > injected.yaml
+One denied pod, and nothing is printed: exit code 1, with every reason on standard error.")]
     Inject(WithConfig),
     /// Take out of manifests what an injection put in, and print the result
+    #[command(after_help = "Examples:
+  webhook uninject -f injected.yaml > pod.yaml
+  kubectl get deployment app -o json | webhook uninject -f - | kubectl diff -f -")]
     Uninject(InputArgs),
     /// Say for each pod of manifests what would become of it, and why
+    #[command(after_help = "Examples:
+  webhook explain --config webhook.yaml -n tenant -f pod.yaml
+  kubectl get deployments -A -o yaml | webhook explain --config webhook.yaml -f -")]
     Explain(WithConfig),
     /// Answer one AdmissionReview from standard input
+    #[command(after_help = "Example:
+  webhook review --config webhook.yaml < review.json | jq .response
+The exit code is 0 however the review is decided; it is 1 when there is no uid to answer to.")]
     Review(ConfigArgs),
     /// Check the configuration
+    #[command(after_help = "Example:
+  webhook check-config --config webhook.yaml
+A wrong configuration is exit code 78, with the key and the value.")]
     CheckConfig(ConfigArgs),
 }
 

@@ -56,6 +56,7 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
 
     let readiness = Readiness::new();
     let certificate = readiness.gate("certificate");
+    let configuration = readiness.gate("config");
     let (metrics, registry) = metrics::registry();
     let limits = Limits { drain, ..Limits::default() };
     let admin = serve(
@@ -65,8 +66,7 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
         limits.clone(),
         shutdown.clone(),
     );
-    metrics.config_is(true);
-    tokio::spawn(watched.follow(metrics.clone(), shutdown.clone()));
+    tokio::spawn(watched.follow(metrics.clone(), configuration, shutdown.clone()));
     let app = Arc::new(App::new(current, metrics.clone()));
     let admissions = async {
         let tls = authority.start(metrics, certificate, shutdown.clone()).await?;

@@ -19,6 +19,11 @@ pub(super) fn check(pod: &Pod<'_>, denials: &mut Vec<Denial>) {
             "a static pod cannot be a user's pod: the kubelet runs it from a file, without a webhook",
         ));
     }
+    if let Some(os) = pod.spec.os.name.filter(|os| *os != "linux") {
+        let shown: String = os.chars().take(64).collect();
+        let message = format!("spec.os.name is {shown:?}: the injected containers run on linux");
+        denials.push(Denial::new(Reason::NotLinux, message));
+    }
     namespaces(pod, denials);
     for container in &pod.spec.containers {
         if OURS.contains(&container.name) {

@@ -38,6 +38,11 @@ pub(super) fn find<'p, 'a>(
         };
         denials.push(Denial::new(Reason::NoRuntime, message));
     }
+    // The patch tests the name where it uses the index.
+    if let Some((index, Container { name: "", .. })) = found {
+        let message = format!("spec.containers[{index}].name is missing");
+        denials.push(Denial::new(Reason::MalformedPod, message));
+    }
     found
 }
 

@@ -15,6 +15,7 @@ pub use self::{env::Variable, sidecar::PORT_NAME, volume::NO_TOKEN_VOLUME};
 use crate::{
     VERSION,
     config::{Config, Injection},
+    patch::name,
     plan::Plan,
 };
 
@@ -29,6 +30,23 @@ pub struct Desired {
     pub volumes: Vec<Value>,
     /// Value of [`contract::annotation::INJECTED`].
     pub injected: String,
+}
+
+impl Desired {
+    /// The names of all parts, for those who read an audit log.
+    #[must_use]
+    pub fn parts(&self, plan: &Plan) -> String {
+        let list = |what: &str, names: Vec<&str>| {
+            (!names.is_empty()).then(|| format!("{what}: {}", names.join(" ")))
+        };
+        let lists = [
+            list("env", self.env.iter().map(|variable| variable.name).collect()),
+            list("initContainers", self.init_containers.iter().map(name).collect()),
+            list("volumes", self.volumes.iter().map(name).collect()),
+            list("probes", plan.probes.iter().map(|probe| probe.kind.word()).collect()),
+        ];
+        lists.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// What `plan` means under `config`.

@@ -29,7 +29,7 @@ pub(super) fn patch(
         if !same(wanted, found) {
             operations.test_name(pod, &LIST, index);
             operations.replace(element(&LIST, index), wanted.clone());
-            warnings.push(format!("init container {} was not as injected; replaced", name(wanted)));
+            warnings.push(replaced(wanted));
         }
     }
     // From the last to the first, so that no index moves before it is used.
@@ -37,10 +37,18 @@ pub(super) fn patch(
         if is_injected(container) && !places.contains(&Some(index)) {
             operations.test_name(pod, &LIST, index);
             operations.remove(element(&LIST, index));
+            let wanted = desired.iter().find(|wanted| name(wanted) == name(container));
+            if wanted.is_some_and(|wanted| !same(wanted, container)) {
+                warnings.push(replaced(container));
+            }
         }
     }
     let missing = desired.iter().zip(&places).filter(|(_, place)| place.is_none());
     operations.append(pod, &LIST, missing.map(|(wanted, _)| wanted.clone()).collect());
+}
+
+fn replaced(container: &Value) -> String {
+    format!("init container {} was not as injected; replaced", name(container))
 }
 
 /// For each desired container where it stands rightly, or `None` when it has to be appended.

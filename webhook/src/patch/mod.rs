@@ -41,7 +41,7 @@ pub fn patch(pod: &Value, plan: &Plan, desired: &Desired) -> Patch {
     let mut warnings = Vec::new();
     let mut original = plan.original.clone();
 
-    volumes::patch(pod, &desired.volumes, &mut operations);
+    volumes::patch(pod, &desired.volumes, &mut operations, &mut warnings);
     let env = Env::compare(pod, plan, &desired.env);
     if env.differs() || probes::to_take(plan).next().is_some() {
         operations.test_name(pod, &["spec", "containers"], plan.runtime);

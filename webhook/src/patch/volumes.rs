@@ -11,7 +11,12 @@ use crate::inject::NO_TOKEN_VOLUME;
 
 const VOLUMES: [&str; 2] = ["spec", "volumes"];
 
-pub(super) fn patch(pod: &Value, desired: &[Value], operations: &mut Operations) {
+pub(super) fn patch(
+    pod: &Value,
+    desired: &[Value],
+    operations: &mut Operations,
+    warnings: &mut Vec<String>,
+) {
     let actual = elements(pod, &VOLUMES).map_or(&[] as &[Value], Vec::as_slice);
     let place = |wanted: &Value| actual.iter().position(|volume| name(volume) == name(wanted));
     let mut missing = Vec::new();
@@ -22,6 +27,8 @@ pub(super) fn patch(pod: &Value, desired: &[Value], operations: &mut Operations)
             Some((index, _)) => {
                 operations.test_name(pod, &VOLUMES, index);
                 operations.replace(element(&VOLUMES, index), wanted.clone());
+                let name = name(wanted);
+                warnings.push(format!("volume {name} was not as injected; replaced"));
             }
         }
     }

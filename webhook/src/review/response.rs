@@ -83,7 +83,8 @@ fn audit(verdict: &Verdict, config: &Config) -> BTreeMap<&'static str, String> {
         ("config", config.hash.clone()),
     ]);
     if let Some(injected) = &verdict.injected {
-        audit.insert("injected", injected.clone());
+        audit.insert("injected", injected.status.clone());
+        audit.insert("parts", injected.parts.clone());
         audit.insert("operations", verdict.operations.len().to_string());
     }
     audit

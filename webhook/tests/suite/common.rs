@@ -24,7 +24,7 @@ oidc: {{issuer: https://id.example/realms/acme, audience: openclaw}}
 
 pub(crate) fn config() -> &'static Config {
     static CONFIG: LazyLock<Config> = LazyLock::new(|| {
-        config_with("seedConfigMap: openclaw-seed\nexcludedNamespaces: [kube-system]\n")
+        include_str!("../webhook.yaml").parse().unwrap_or_else(|error| panic!("{error}"))
     });
     &CONFIG
 }

@@ -1,5 +1,6 @@
 //! Whole admissions, from raw JSON to raw JSON, and the server and program around them.
 #![expect(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -8,7 +9,12 @@
 
 mod cli;
 mod common;
+mod corpus;
 mod golden;
+mod laws;
 mod properties;
+mod reasons;
+mod restricted;
 mod review;
+mod serve;
 mod server;

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use webhook::{admission::judge, uninject::uninject};
 
-use crate::common::{LABEL, USER, config, injected, judged, names, patched};
+use crate::{
+    common::{LABEL, USER, config, injected, judged, names, patched},
+    laws,
+};
 
 /// JSON of any shape, for fields that no type knows.
 fn anything() -> impl Strategy<Value = Value> {
@@ -173,6 +176,11 @@ proptest! {
         let again = judged(&after);
         prop_assert!(again.operations.is_empty(), "{:?}", again.operations);
         prop_assert!(again.warnings.iter().all(|warning| !warning.contains("replaced")));
+    }
+
+    #[test]
+    fn every_law_holds(pod in pod()) {
+        laws::review(laws::create(&pod).to_string().as_bytes(), config());
     }
 
     #[test]

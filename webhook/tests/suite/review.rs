@@ -158,6 +158,7 @@ fn what_opens_the_pod_to_others_is_denied() {
         ),
         ("/spec/containers/0/name", json!("openclaw-auth"), "name-clash"),
         ("/spec/containers/0/ports", json!("80"), "malformed-pod"),
+        ("/spec/containers/0/name", json!(""), "malformed-pod"),
         ("/spec/containers", json!([]), "no-runtime"),
         (
             "/metadata/annotations",

@@ -4,53 +4,46 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
-use edge::{
-    args::DrainArgs,
-    serve::{Limits, Listener, TlsConfig, serve},
-    shutdown::Shutdown,
-};
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, pem::PemObject},
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use webhook::{
-    authority::Ca,
     metrics,
     server::{App, MAX_BODY, router},
 };
 
 use crate::common::{config, pod};
 
-struct Server {
+pub(crate) struct Server {
     router: Router,
     registry: Arc<Registry>,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (metrics, registry) = metrics::registry();
         let config = Arc::new(ArcSwap::from_pointee(config().clone()));
         Self { router: router(Arc::new(App::new(config, metrics))), registry }
     }
 
-    async fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
         read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
-    fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
         text
     }
 }
 
-async fn read<B>(response: Response<B>) -> (StatusCode, String)
+pub(crate) async fn read<B>(response: Response<B>) -> (StatusCode, String)
 where
     B: http_body::Body,
     B::Error: std::fmt::Debug,
@@ -60,7 +53,7 @@ where
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-fn post(body: impl Into<Body>) -> Request<Body> {
+pub(crate) fn post(body: impl Into<Body>) -> Request<Body> {
     Request::post("/mutate")
         .header(header::CONTENT_TYPE, "application/json")
         .body(body.into())
@@ -117,7 +110,7 @@ async fn what_is_no_admission_gets_a_status_and_words() {
         (plain.body(Body::from(review())).unwrap(), 415, "application/json"),
         (Request::post("/mutate").body(Body::from(review())).unwrap(), 415, "application/json"),
         (Request::get("/mutate").body(Body::empty()).unwrap(), 405, "POST"),
-        (Request::post("/other").body(Body::empty()).unwrap(), 404, ""),
+        (Request::post("/other").body(Body::empty()).unwrap(), 404, "/mutate"),
     ];
     for (request, expected, words) in cases {
         let (status, body) = server.ask(request).await;
@@ -150,62 +143,48 @@ async fn more_admissions_than_there_is_room_for_are_sent_away() {
     }
     let (status, body) = server.ask(post(review())).await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{body}");
+    let response = server.router.clone().oneshot(post(review())).await.unwrap();
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     held.pop();
     assert_eq!(server.ask(post(review())).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn it_serves_tls_with_a_certificate_of_its_own_authority() {
-    let ca = Ca::generate(now(), std::time::Duration::from_hours(24)).unwrap();
-    let leaf =
-        ca.issue(vec!["webhook.ns.svc".into()], now(), std::time::Duration::from_hours(1)).unwrap();
-    let tls = edge::tls::server_config(leaf.certificate.as_bytes(), leaf.key.as_bytes()).unwrap();
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), "test").await.unwrap();
-    let address = listener.local_addr();
-    let (trigger, shutdown) = Shutdown::manual();
-    let drain = DrainArgs { drain_delay: std::time::Duration::ZERO, ..DrainArgs::default() };
-    let limits = Limits { drain, ..Limits::default() };
-    let served = tokio::spawn(serve(
-        listener,
-        Some(TlsConfig::new(tls)),
-        Server::new().router,
-        limits,
-        shutdown,
-    ));
-
-    let socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from("webhook.ns.svc").unwrap();
-    let stream = connector(ca.certificate()).connect(name, socket).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/mutate")
-        .header(header::HOST, "webhook.ns.svc")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(bytes::Bytes::from(review())))
-        .unwrap();
-    let (status, body) = read(sender.send_request(request).await.unwrap()).await;
-    assert_eq!(status, StatusCode::OK, "{body}");
-    trigger.drain();
-    connection.await.unwrap().unwrap();
-    served.await.unwrap();
+async fn a_client_that_vanishes_is_in_flight_no_more() {
+    let server = Server::new();
+    let endless = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let mut answer = Box::pin(server.router.clone().oneshot(post(endless)));
+    assert!(futures::poll!(&mut answer).is_pending());
+    assert!(server.metrics().contains("openclaw_webhook_in_flight 1\n"));
+    drop(answer);
+    assert!(server.metrics().contains("openclaw_webhook_in_flight 0\n"));
 }
 
-fn connector(ca: &str) -> tokio_rustls::TlsConnector {
+#[tokio::test]
+async fn a_body_that_breaks_off_or_never_ends_gets_a_status() {
+    let server = Server::new();
+    let broken = futures::stream::iter([Ok(vec![b'{']), Err(std::io::Error::other("gone"))]);
+    let (status, words) = server.ask(post(Body::from_stream(broken))).await;
+    assert_eq!((status, words.as_str()), (StatusCode::BAD_REQUEST, "the body ended early\n"));
+    tokio::time::pause();
+    let endless = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let (status, words) = server.ask(post(endless)).await;
+    assert_eq!((status, words.as_str()), (StatusCode::REQUEST_TIMEOUT, "the body took too long\n"));
+}
+
+/// A client that trusts `ca` alone.
+pub(crate) fn client_config(ca: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .with_no_client_auth()
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     since.as_secs().try_into().unwrap()
 }
