@@ -112,8 +112,18 @@ $(CARGO_DENY)/bin/cargo-deny:
 	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
 .PHONY: bench
-bench: ## ratios beside a peer or a baseline (none so far)
-	@echo "no benchmarks yet"
+bench: bench-webhook ## goals, and ratios beside a peer or a baseline; results in target/bench too
+
+BENCH_STATE := $(CURDIR)/target/bench/cluster
+
+.PHONY: bench-webhook
+bench-webhook: toolchain ## the webhook: one admission in process, over TLS, and its memory
+	cargo build --quiet -p cluster-dev
+	cargo build --profile image --target $(TARGET) -p webhook --bins --example bench-webhook
+	@export CLUSTER_DEV_STATE=$(BENCH_STATE); mkdir -p target/bench; \
+	$(CLUSTER) up --control-plane-only && export $$($(CLUSTER) env | grep '^KUBECONFIG=') && \
+	BENCH_KUBECONFIG=$$KUBECONFIG $(BINARIES)/examples/bench-webhook; status=$$?; \
+	$(CLUSTER) down; exit $$status
 
 .PHONY: up
 up: ## a one-node cluster: kind where Docker runs, otherwise the real parts on this host
