@@ -29,3 +29,7 @@ pub const INJECTED: &str = "openclaw.catalyst.openova.io/injected";
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Set by the kubelet on mirror pods, which no webhook can change.
 pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";
+
+/// On the Secret of the webhook's own CA, with any value: a person asks for a new CA now. The webhook
+/// takes it away once the new one is on its way.
+pub const ROTATE_CA: &str = "openclaw.catalyst.openova.io/rotate-ca";

@@ -84,6 +84,12 @@ impl Gate {
         }
     }
 
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !matches!(lock(&self.gates).get(self.name), Some(State::Closed(_)))
+    }
+
     /// Whether that is a change.
     fn set(&self, state: State) -> bool {
         let mut gates = lock(&self.gates);

@@ -27,6 +27,8 @@ pub struct Metrics {
     in_flight: Gauge,
     config_good: Gauge,
     config_loaded: Gauge,
+    /// Whether certificate and trust are as they should be (1), or the last good ones are kept (0).
+    pub certificate_good: Gauge,
     /// When the serving certificate and the CA end, as Unix time.
     pub certificate_expiry: Family<CertificateLabels, Gauge<i64, AtomicI64>>,
 }
@@ -87,6 +89,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             config_good: Gauge::default(),
             config_loaded: Gauge::default(),
+            certificate_good: Gauge::default(),
             certificate_expiry: Family::default(),
         };
         for &reason in Reason::ALL {
@@ -128,6 +131,11 @@ impl Metrics {
             "When the configuration in use was loaded, as Unix time",
             Unit::Seconds,
             self.config_loaded.clone(),
+        );
+        registry.register(
+            "certificate_good",
+            "Whether certificate and trust are as they should be (1), or the last good ones are kept (0)",
+            self.certificate_good.clone(),
         );
         registry.register_with_unit(
             "certificate_expiry_timestamp",

@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use super::{UnixTime, pem};
 
 /// Certificates begin this much before they are made, for clocks that run behind. In seconds.
-pub(super) const BACKDATE: i64 = 3600;
+const BACKDATE: i64 = 3600;
 
 /// From when to when a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,11 @@ impl Ca {
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// When it was made.
+    pub(super) fn made(&self) -> UnixTime {
+        self.validity.not_before.saturating_add(BACKDATE)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the authority asks of the API server: one Secret and one webhook configuration.
 
+use std::fmt;
+
+use contract::annotation;
 use k8s_openapi::{
     ByteString, api::admissionregistration::v1::MutatingWebhookConfiguration, api::core::v1::Secret,
 };
@@ -9,7 +12,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::rotation::{Data, Rotation};
+use super::rotation::{self, Data, Rotation};
 use crate::config::Own;
 
 /// Owner of the `caBundle` field, and of nothing else.
@@ -25,11 +28,8 @@ pub(super) struct Cluster {
 }
 
 /// The Secret as it was read: written back only if nobody wrote in between.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) data: Data,
-    version: Option<String>,
-}
+#[derive(Clone)]
+pub(super) struct Stored(Secret);
 
 /// Trust as the webhook configuration has it.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub(super) enum ClusterError {
     Secret { namespace: String, name: String, source: kube::Error },
     #[error("MutatingWebhookConfiguration {name}")]
     Configuration { name: String, source: kube::Error },
+    #[error("Secret {namespace}/{name} is immutable: delete it, and it will be made anew")]
+    Immutable { namespace: String, name: String },
     #[error("MutatingWebhookConfiguration {0} has no webhook that calls our Service")]
     NoWebhook(String),
     /// Another replica was quicker. The next look sees what it did.
@@ -74,10 +76,7 @@ impl Cluster {
     pub(super) async fn load(&self) -> Result<Option<Stored>, ClusterError> {
         let secret = self.secrets.get_opt(&self.own.secret).await;
         let secret = secret.map_err(|error| self.about_secret(error))?;
-        Ok(secret.map(|secret| Stored {
-            data: secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect(),
-            version: secret.metadata.resource_version,
-        }))
+        Ok(secret.map(Stored))
     }
 
     /// Stores `rotation`, if the Secret is still as `stored`.
@@ -86,25 +85,30 @@ impl Cluster {
         rotation: &Rotation,
         stored: Option<&Stored>,
     ) -> Result<(), ClusterError> {
-        let data = rotation.to_data().into_iter().map(|(key, value)| (key, ByteString(value)));
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(self.own.secret.clone()),
-                namespace: Some(self.own.namespace.clone()),
-                resource_version: stored.and_then(|stored| stored.version.clone()),
-                ..ObjectMeta::default()
-            },
-            data: Some(data.collect()),
-            type_: Some("Opaque".to_owned()),
-            ..Secret::default()
-        };
         let params =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let written = match stored {
-            None => self.secrets.create(&params, &secret).await,
-            Some(_) => self.secrets.replace(&self.own.secret, &params, &secret).await,
+            None => self.secrets.create(&params, &self.new_secret(rotation)).await,
+            Some(Stored(found)) if found.immutable == Some(true) => {
+                let (namespace, name) = (self.own.namespace.clone(), self.own.secret.clone());
+                return Err(ClusterError::Immutable { namespace, name });
+            }
+            Some(stored) => {
+                let secret = stored.with(rotation);
+                self.secrets.replace(&self.own.secret, &params, &secret).await
+            }
         };
         written.map(drop).map_err(|error| self.about_secret(error))
+    }
+
+    fn new_secret(&self, rotation: &Rotation) -> Secret {
+        let metadata = ObjectMeta {
+            name: Some(self.own.secret.clone()),
+            namespace: Some(self.own.namespace.clone()),
+            ..ObjectMeta::default()
+        };
+        let secret = Secret { metadata, type_: Some("Opaque".to_owned()), ..Secret::default() };
+        Stored(secret).with(rotation)
     }
 
     /// The trust that API servers see.
@@ -163,6 +167,40 @@ impl Cluster {
 
     fn about_configuration(&self, source: kube::Error) -> ClusterError {
         ClusterError::Configuration { name: self.own.webhook_configuration.clone(), source }
+    }
+}
+
+impl Stored {
+    pub(super) fn data(&self) -> Data {
+        let data = self.0.data.iter().flatten();
+        data.map(|(key, value)| (key.clone(), value.0.clone())).collect()
+    }
+
+    /// Whether a person asks for a new CA.
+    pub(super) fn asks_for_rotation(&self) -> bool {
+        let annotations = self.0.metadata.annotations.as_ref();
+        annotations.is_some_and(|all| all.contains_key(annotation::ROTATE_CA))
+    }
+
+    /// The Secret with another content and without a person's request. Labels, annotations and keys
+    /// of others stay: it may have been restored, or made by somebody else.
+    fn with(&self, rotation: &Rotation) -> Secret {
+        let mut secret = self.0.clone();
+        secret.metadata.managed_fields = None;
+        if let Some(annotations) = &mut secret.metadata.annotations {
+            annotations.remove(annotation::ROTATE_CA);
+        }
+        let data = secret.data.get_or_insert_default();
+        data.retain(|key, _| !rotation::KEYS.contains(&key.as_str()));
+        data.extend(rotation.to_data().into_iter().map(|(key, value)| (key, ByteString(value))));
+        secret
+    }
+}
+
+/// Never the content.
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stored").field(&self.0.metadata.resource_version).finish()
     }
 }
 

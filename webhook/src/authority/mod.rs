@@ -9,23 +9,35 @@ mod ca;
 mod cluster;
 #[cfg(test)]
 mod fake;
+mod files;
+pub(crate) mod handshake;
 mod keeper;
+mod lives;
 mod pem;
 mod rotation;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use arc_swap::ArcSwap;
 use edge::{
-    program::Failure, readiness::Gate, serve::TlsConfig, shutdown::Shutdown, tls::Certificates,
+    program::Failure,
+    readiness::Gate,
+    serve::TlsConfig,
+    shutdown::Shutdown,
+    tls::{Certificates, Clients, Trust},
 };
 
 pub use self::{
     ca::{Ca, CaError, Leaf, Validity},
-    rotation::{Lives, Rotation},
+    lives::Lives,
+    rotation::Rotation,
 };
-use self::{cluster::Cluster, keeper::Keeper};
+use self::{cluster::Cluster, files::Files, keeper::Keeper};
 use crate::{
-    config::{Own, Tls},
+    config::{Own, Tls, TlsSource, Trusted},
     metrics::Metrics,
 };
 
@@ -38,20 +50,54 @@ pub struct Authority(Source);
 
 #[derive(Debug)]
 enum Source {
-    Files(Certificates),
-    Own(Box<Cluster>, Own),
+    Files(Certificates, Option<Trusted>),
+    Own(Box<Cluster>, Own, Clients),
+}
+
+/// What is served, and who has to trust it.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub(crate) config: TlsConfig,
+    pub(crate) trust: Trusting,
+}
+
+/// What API servers trust, as far as it is known: changed by whoever publishes it, or reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Trusting(Arc<ArcSwap<Trust>>);
+
+impl Default for Trusting {
+    /// Nothing.
+    fn default() -> Self {
+        let nothing = Trust::Signed { bundle: Vec::new(), name: "localhost".to_owned() };
+        Self(Arc::new(ArcSwap::from_pointee(nothing)))
+    }
+}
+
+impl Trusting {
+    fn set(&self, trust: Trust) {
+        self.0.store(Arc::new(trust));
+    }
+
+    fn now(&self) -> Arc<Trust> {
+        self.0.load_full()
+    }
 }
 
 impl Authority {
     /// Reads the files, or finds the API server: before any port is bound.
     pub async fn prepare(tls: &Tls) -> Result<Self, Failure> {
-        let source = match tls {
-            Tls::Files { cert, key } => {
-                Source::Files(Certificates::load(cert, key).map_err(Failure::config)?)
+        let clients = match &tls.client_ca {
+            Some(file) => Clients::signed_by(file).map_err(Failure::config)?,
+            None => Clients::anyone(),
+        };
+        let source = match &tls.source {
+            TlsSource::Files(files) => {
+                let certificates = Certificates::load(&files.cert, &files.key, clients);
+                Source::Files(certificates.map_err(Failure::config)?, files.trusted.clone())
             }
-            Tls::Own(own) => {
+            TlsSource::Own(own) => {
                 let cluster = Cluster::connect(own).await.map_err(Failure::config)?;
-                Source::Own(Box::new(cluster), own.clone())
+                Source::Own(Box::new(cluster), own.clone(), clients)
             }
         };
         Ok(Self(source))
@@ -59,22 +105,20 @@ impl Authority {
 
     /// Waits for the first certificate and keeps it fresh from then on.
     ///
-    /// `gate` opens when a certificate is served that the API server has been told to trust.
-    pub async fn start(
+    /// `gate` opens when there is a certificate that the API server has been told to trust.
+    pub(crate) async fn start(
         self,
         metrics: Metrics,
         gate: Gate,
         shutdown: Shutdown,
-    ) -> Result<TlsConfig, Failure> {
+    ) -> Result<Serving, Failure> {
         match self.0 {
-            Source::Files(certificates) => {
-                let config = certificates.config();
-                tokio::spawn(certificates.follow(shutdown));
-                gate.ready();
-                Ok(config)
+            Source::Files(certificates, trusted) => {
+                let trust = Trusting::default();
+                Ok(Files { certificates, trusted, metrics, gate, trust }.start(shutdown))
             }
-            Source::Own(cluster, own) => {
-                Keeper::new(*cluster, &own, metrics, gate).start(shutdown).await
+            Source::Own(cluster, own, clients) => {
+                Keeper::new(*cluster, &own, clients, metrics, gate).start(shutdown).await
             }
         }
     }

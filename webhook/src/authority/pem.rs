@@ -16,6 +16,11 @@ pub(super) fn contains(bundle: &[u8], trusted: &str) -> bool {
     !trusted.is_empty() && trusted.iter().all(|certificate| bundle.contains(certificate))
 }
 
+/// The certificates in `text`, as PEM and nothing else.
+pub(super) fn only_certificates(text: &[u8]) -> String {
+    certificates(text).iter().map(to_pem).collect()
+}
+
 /// The certificates in `text` that are valid at `now`, as PEM.
 pub(super) fn still_valid(text: &[u8], now: UnixTime) -> String {
     certificates(text)

@@ -4,36 +4,17 @@
 //! publish   a next CA is made and put beside the current one, into the Secret and the caBundle
 //! observe   it stands in the caBundle, and API servers had time to see it
 //! serve     it becomes the current one; leaves are signed by it from now on
-//! retire    the previous one stays trusted until it ends by itself
+//! retire    the previous one stays trusted until no leaf of it can be left
 //! ```
 //! The whole state is in the Secret, so any replica may take the next step, and all see it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    UnixTime,
-    ca::{BACKDATE, Ca, CaError},
+    Lives, UnixTime,
+    ca::{Ca, CaError},
     pem,
 };
-
-/// How long things last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lives {
-    pub ca: Duration,
-    pub leaf: Duration,
-    /// How long a published CA waits before it is used. API servers learn of it within seconds.
-    pub settle: Duration,
-}
-
-impl Default for Lives {
-    fn default() -> Self {
-        Self {
-            ca: Duration::from_hours(365 * 24),
-            leaf: Duration::from_hours(7 * 24),
-            settle: Duration::from_mins(5),
-        }
-    }
-}
 
 /// All CAs of the webhook, as they are in the Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +23,8 @@ pub struct Rotation {
     pub current: Ca,
     /// Will sign leaves, and is trusted already.
     pub next: Option<Ca>,
+    /// Since when `current` signs: no leaf of an earlier one is older than that.
+    since: UnixTime,
     /// Certificates that are still trusted, as PEM.
     previous: String,
 }
@@ -50,6 +33,11 @@ pub struct Rotation {
 const CURRENT: [&str; 2] = ["ca.crt", "ca.key"];
 const NEXT: [&str; 2] = ["next.crt", "next.key"];
 const PREVIOUS: &str = "previous.crt";
+/// Seconds since 1970.
+const SINCE: &str = "since";
+
+/// All keys that the Secret may have from us.
+pub(super) const KEYS: [&str; 6] = [CURRENT[0], CURRENT[1], NEXT[0], NEXT[1], PREVIOUS, SINCE];
 
 /// The Secret's content, decoded.
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
@@ -58,7 +46,7 @@ impl Rotation {
     /// A first CA. What `trusted` certifies stays trusted: other replicas may serve under it.
     pub fn begin(now: UnixTime, lives: Lives, trusted: &[u8]) -> Result<Self, CaError> {
         let current = Ca::generate(now, lives.ca)?;
-        Ok(Self { current, next: None, previous: pem::still_valid(trusted, now) })
+        Ok(Self { current, next: None, since: now, previous: pem::still_valid(trusted, now) })
     }
 
     /// Reads a Secret.
@@ -68,11 +56,14 @@ impl Rotation {
             String::from_utf8_lossy(bytes).into_owned()
         };
         let ca = |[certificate, key]: [&str; 2]| Ca::from_pem(&text(certificate), &text(key));
+        let current = ca(CURRENT)?;
         Ok(Self {
-            current: ca(CURRENT)?,
             // A broken next one is as good as none: it is not in use.
             next: ca(NEXT).ok(),
-            previous: text(PREVIOUS),
+            since: text(SINCE).parse().unwrap_or_else(|_none| current.made()),
+            // Whatever else stands there would make a `caBundle` that API servers refuse.
+            previous: pem::only_certificates(text(PREVIOUS).as_bytes()),
+            current,
         })
     }
 
@@ -87,6 +78,7 @@ impl Rotation {
             put(NEXT[0], next.certificate());
             put(NEXT[1], next.key());
         }
+        put(SINCE, &self.since.to_string());
         if !self.previous.is_empty() {
             put(PREVIOUS, &self.previous);
         }
@@ -121,24 +113,53 @@ impl Rotation {
             {
                 self.followed_by(next.clone(), now)
             }
-            None if validity.is_due(now) => {
-                Self { next: Some(Ca::generate(now, lives.ca)?), ..self.clone() }
-            }
-            _ => Self { previous: pem::still_valid(self.previous.as_bytes(), now), ..self.clone() },
+            None if validity.is_due(now) => self.announcing(now, lives)?,
+            _ => Self { previous: self.still_needed(now, lives), ..self.clone() },
         };
         Ok((following != *self).then_some(following))
     }
 
+    /// The state in which the next CA is on its way, whether it is due or not.
+    pub fn announcing(&self, now: UnixTime, lives: Lives) -> Result<Self, CaError> {
+        let next = match &self.next {
+            Some(next) => next.clone(),
+            None => Ca::generate(now, lives.ca)?,
+        };
+        Ok(Self { next: Some(next), ..self.clone() })
+    }
+
+    /// The state in which `served`, the CA (PEM) of somebody's leaf, is trusted as well: whoever
+    /// wrote the Secret may not know of it.
+    #[must_use]
+    pub(super) fn trusting(&self, served: &str, now: UnixTime) -> Self {
+        if pem::contains(self.bundle().as_bytes(), served) {
+            return self.clone();
+        }
+        let previous = [self.previous.as_str(), served].concat();
+        Self { previous: pem::still_valid(previous.as_bytes(), now), ..self.clone() }
+    }
+
+    /// Which previous certificates can still have leaves in use.
+    fn still_needed(&self, now: UnixTime, lives: Lives) -> String {
+        if now >= after(self.since, lives.leaf) {
+            return String::new();
+        }
+        pem::still_valid(self.previous.as_bytes(), now)
+    }
+
     fn followed_by(&self, current: Ca, now: UnixTime) -> Self {
         let trusted = [self.current.certificate(), &self.previous].concat();
-        Self { current, next: None, previous: pem::still_valid(trusted.as_bytes(), now) }
+        let previous = pem::still_valid(trusted.as_bytes(), now);
+        Self { current, next: None, since: now, previous }
     }
 }
 
 fn settled(next: &Ca, now: UnixTime, lives: Lives) -> bool {
-    let made = next.validity().not_before.saturating_add(BACKDATE);
-    let settle = i64::try_from(lives.settle.as_secs()).unwrap_or(i64::MAX);
-    now >= made.saturating_add(settle)
+    now >= after(next.made(), lives.settle)
+}
+
+fn after(time: UnixTime, passed: Duration) -> UnixTime {
+    time.saturating_add(i64::try_from(passed.as_secs()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -147,9 +168,11 @@ mod tests {
 
     const NOW: UnixTime = 1_800_000_000;
     const SETTLE: UnixTime = 300;
+    const LEAF: UnixTime = 3000;
 
     fn lives() -> Lives {
-        Lives { ca: Duration::from_secs(30_000), ..Lives::default() }
+        let settle = Duration::from_secs(300);
+        Lives { ca: Duration::from_secs(30_000), leaf: Duration::from_secs(3000), settle }
     }
 
     fn begun() -> Rotation {
@@ -183,10 +206,32 @@ mod tests {
         assert_eq!(serving.next, None);
         assert_eq!(count(&serving.bundle()), 2);
 
-        let retired = step(&serving, NOW + 30_000).unwrap();
+        assert_eq!(step(&serving, later + LEAF - 1), None, "a leaf of the old one may be in use");
+        let retired = step(&serving, later + LEAF).unwrap();
         assert_eq!(count(&retired.bundle()), 1);
         assert_eq!(retired.current, serving.current);
-        assert_eq!(step(&retired, NOW + 30_000), None);
+        assert_eq!(step(&retired, later + LEAF), None);
+    }
+
+    #[test]
+    fn a_rotation_that_is_asked_for_takes_the_same_steps() {
+        let first = begun();
+        let asked = first.announcing(NOW + 100, lives()).unwrap();
+        assert_eq!(asked.current, first.current);
+        assert_eq!(asked.announcing(NOW + 101, lives()).unwrap(), asked, "it is under way");
+        assert_eq!(step(&asked, NOW + 100 + SETTLE - 1), None);
+        let serving = step(&asked, NOW + 100 + SETTLE).unwrap();
+        assert_eq!(Some(&serving.current), asked.next.as_ref());
+        assert_eq!(count(&serving.bundle()), 2);
+    }
+
+    #[test]
+    fn what_somebody_serves_stays_trusted_whoever_wrote_the_secret() {
+        let (mine, stranger) = (begun(), begun());
+        let both = stranger.trusting(mine.current.certificate(), NOW);
+        assert_eq!(count(&both.bundle()), 2);
+        assert_eq!(both.trusting(mine.current.certificate(), NOW), both);
+        assert_eq!(stranger.trusting(mine.current.certificate(), NOW + 40_000), stranger, "ended");
     }
 
     #[test]
@@ -213,11 +258,28 @@ mod tests {
     #[test]
     fn a_broken_secret_is_an_error_and_a_broken_next_is_none() {
         assert!(Rotation::from_data(&Data::new()).is_err());
-        let mut data = step(&begun(), NOW + 20_000).unwrap().to_data();
-        data.insert("next.key".into(), b"nonsense".to_vec());
-        assert_eq!(Rotation::from_data(&data).unwrap().next, None);
-        data.insert("ca.key".into(), vec![0xff]);
-        assert!(Rotation::from_data(&data).is_err());
+        let good = step(&begun(), NOW + 20_000).unwrap();
+        let other = begun().to_data();
+        let read = |key: &str, value: &[u8]| {
+            let mut data = good.to_data();
+            data.insert(key.into(), value.to_vec());
+            Rotation::from_data(&data)
+        };
+        for broken in [&b""[..], b"nonsense", &[0xff]] {
+            for key in CURRENT {
+                assert!(read(key, broken).is_err(), "{key}");
+            }
+            for key in NEXT {
+                assert_eq!(read(key, broken).unwrap().next, None, "{key}");
+            }
+            assert_eq!(read(PREVIOUS, broken).unwrap().bundle(), good.bundle());
+            assert_eq!(read(SINCE, broken).unwrap().since, NOW, "made then");
+        }
+        for key in CURRENT {
+            assert!(matches!(read(key, &other[key]), Err(CaError::OtherKey)), "{key}");
+        }
+        assert_eq!(read(NEXT[1], &other[CURRENT[1]]).unwrap().next, None);
+        assert_eq!(good.to_data().keys().filter(|key| !KEYS.contains(&key.as_str())).count(), 0);
     }
 
     #[test]

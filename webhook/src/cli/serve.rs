@@ -14,7 +14,7 @@ use edge::{
 
 use super::{Ended, input::ConfigArgs};
 use crate::{
-    authority::Authority,
+    authority::{Authority, handshake},
     config::{Config, Tls},
     metrics,
     server::{self, App},
@@ -57,6 +57,7 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
     let readiness = Readiness::new();
     let certificate = readiness.gate("certificate");
     let configuration = readiness.gate("config");
+    let called = readiness.gate("handshake");
     let (metrics, registry) = metrics::registry();
     let limits = Limits { drain, ..Limits::default() };
     let admin = serve(
@@ -69,8 +70,11 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
     tokio::spawn(watched.follow(metrics.clone(), configuration, shutdown.clone()));
     let app = Arc::new(App::new(current, metrics.clone()));
     let admissions = async {
-        let tls = authority.start(metrics, certificate, shutdown.clone()).await?;
-        serve(listener, Some(tls), server::router(app), limits, shutdown.clone()).await;
+        let serving = authority.start(metrics, certificate, shutdown.clone()).await?;
+        let address = listener.local_addr();
+        tokio::spawn(handshake::follow(address, serving.trust, called, shutdown.clone()));
+        let router = server::router(app);
+        serve(listener, Some(serving.config), router, limits, shutdown.clone()).await;
         Ok(())
     };
     // The admin port tells why there is no certificate yet, and outlives the last admission.

@@ -1,10 +1,12 @@
 //! From what was written to what can be used, with every problem found.
 
+mod tls;
+
 use http::Uri;
 
 use super::{
-    Config, GatewayToken, Injection, Oidc, Own, Settings, Tls,
-    file::{self, File, Scope, TAKEN, TlsMode},
+    Config, GatewayToken, Injection, Oidc, Settings,
+    file::{self, File, Scope, TAKEN},
     settings::ConfigPath,
 };
 
@@ -33,7 +35,7 @@ pub(super) fn config(file: File) -> Result<Config, Vec<String>> {
         seed_config_map,
         defaults: settings(defaults, sidecar.resources, &mut problems),
     };
-    let tls = tls.and_then(|tls| self::tls(tls, &mut problems));
+    let tls = tls.and_then(|tls| tls::tls(tls, &mut problems));
     if problems.0.is_empty() {
         Ok(Config { hash: injection.hash(), injection, excluded_namespaces, tls })
     } else {
@@ -84,30 +86,6 @@ fn settings(
         Settings::default().config_path
     });
     Settings { upstream_port, gateway_auth, token_sync, config_path, resources }
-}
-
-fn tls(tls: file::Tls, problems: &mut Problems) -> Option<Tls> {
-    let file::Tls { mode, secret, webhook_configuration, service, namespace, cert_file, key_file } =
-        tls;
-    let own = [
-        ("tls.secret", secret),
-        ("tls.webhookConfiguration", webhook_configuration),
-        ("tls.service", service),
-        ("tls.namespace", namespace),
-    ];
-    let files = [("tls.certFile", cert_file), ("tls.keyFile", key_file)];
-    if mode == TlsMode::SelfManaged {
-        problems.none(files, "has no meaning with mode self");
-        let [secret, webhook_configuration, service, namespace] = problems.all(own)?;
-        for (key, name) in [("tls.service", &service), ("tls.namespace", &namespace)] {
-            problems.check(key, is_object_name(name), OBJECT_NAME);
-        }
-        Some(Tls::Own(Own { secret, webhook_configuration, service, namespace }))
-    } else {
-        problems.none(own, "has meaning with mode self only");
-        let [cert, key] = problems.all(files)?;
-        Some(Tls::Files { cert: cert.into(), key: key.into() })
-    }
 }
 
 impl Problems {

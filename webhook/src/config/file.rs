@@ -95,8 +95,14 @@ pub(super) struct Tls {
     pub(super) webhook_configuration: Option<String>,
     pub(super) service: Option<String>,
     pub(super) namespace: Option<String>,
+    pub(super) ca_lifetime: Option<String>,
+    pub(super) leaf_lifetime: Option<String>,
+    pub(super) settle: Option<String>,
     pub(super) cert_file: Option<String>,
     pub(super) key_file: Option<String>,
+    pub(super) ca_file: Option<String>,
+    pub(super) server_name: Option<String>,
+    pub(super) client_ca: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::authority::Lives;
+
 pub use self::{
     file::PullPolicy,
     settings::{ConfigPath, GatewayAuth, NotAllowed, Resources, Settings, TokenSync},
@@ -62,13 +64,41 @@ pub enum GatewayToken {
     Shared(String),
 }
 
+/// How admissions are served over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Where the serving certificate comes from.
+    pub source: TlsSource,
+    /// CAs (PEM) of clients: without a certificate signed by one of them nobody is let in.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// Where the serving certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
+pub enum TlsSource {
     /// From the webhook's own CA.
     Own(Own),
     /// From files, re-read when their content changes. cert-manager mounts them as well.
-    Files { cert: PathBuf, key: PathBuf },
+    Files(Files),
+}
+
+/// A serving certificate that somebody else renews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    /// What the API server trusts, where that is known here too.
+    pub trusted: Option<Trusted>,
+}
+
+/// What the API server trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// PEM, as in the `caBundle`.
+    pub ca: PathBuf,
+    /// As the API server calls the webhook: `<service>.<namespace>.svc`.
+    pub name: String,
 }
 
 /// What the webhook's own CA has to know.
@@ -82,6 +112,8 @@ pub struct Own {
     pub service: String,
     /// Namespace of Secret and Service.
     pub namespace: String,
+    /// How long its certificates last.
+    pub lives: Lives,
 }
 
 /// The configuration cannot be used.

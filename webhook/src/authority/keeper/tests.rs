@@ -12,11 +12,13 @@ fn replica(api: &FakeApi) -> (Keeper, Readiness) {
         webhook_configuration: "ours".into(),
         service: "webhook".into(),
         namespace: "system".into(),
+        lives: Lives::default(),
     };
     let readiness = Readiness::new();
     let (metrics, _) = metrics::registry();
     let cluster = Cluster::new(api.client(), &own);
-    (Keeper::new(cluster, &own, metrics, readiness.gate("certificate")), readiness)
+    let gate = readiness.gate("certificate");
+    (Keeper::new(cluster, &own, Clients::anyone(), metrics, gate), readiness)
 }
 
 /// Looks until all is well. Replicas that collide need a second look.
@@ -31,7 +33,7 @@ async fn settle(keeper: &mut Keeper, now: UnixTime) {
 
 /// Whether what `keeper` serves is signed by something in the published `caBundle`.
 fn is_trusted(keeper: &Keeper, api: &FakeApi) -> bool {
-    pem::contains(api.bundle().as_bytes(), &keeper.serving.as_ref().unwrap().ca)
+    pem::contains(api.bundle().as_bytes(), &keeper.served.as_ref().unwrap().ca)
 }
 
 fn webhook_bundles(api: &FakeApi) -> Vec<bool> {
@@ -49,7 +51,7 @@ async fn replicas_that_start_at_once_agree_on_one_ca() {
     assert!(!readiness.snapshot().is_ready());
     tokio::join!(settle(&mut one, NOW), settle(&mut two, NOW));
     settle(&mut one, NOW).await;
-    assert_eq!(one.serving.as_ref().unwrap().ca, two.serving.as_ref().unwrap().ca);
+    assert_eq!(one.served.as_ref().unwrap().ca, two.served.as_ref().unwrap().ca);
     assert!(is_trusted(&one, &api));
     assert!(readiness.snapshot().is_ready());
     assert_eq!(webhook_bundles(&api), [true, false], "another Service's webhook is not ours");
@@ -61,10 +63,10 @@ async fn a_second_look_writes_nothing() {
     let (mut keeper, _) = replica(&api);
     settle(&mut keeper, NOW).await;
     let writes = api.change(|objects| objects.writes);
-    let served = keeper.serving.as_ref().unwrap().config.current();
+    let served = keeper.served.as_ref().unwrap().config.current();
     settle(&mut keeper, NOW + 60).await;
     assert_eq!(api.change(|objects| objects.writes), writes);
-    assert!(std::sync::Arc::ptr_eq(&served, &keeper.serving.as_ref().unwrap().config.current()));
+    assert!(std::sync::Arc::ptr_eq(&served, &keeper.served.as_ref().unwrap().config.current()));
 }
 
 #[tokio::test]
@@ -72,12 +74,12 @@ async fn the_leaf_is_renewed_at_two_thirds_of_its_life() {
     let api = FakeApi::new();
     let (mut keeper, _) = replica(&api);
     settle(&mut keeper, NOW).await;
-    let first = keeper.serving.as_ref().unwrap().leaf.validity;
+    let first = keeper.served.as_ref().unwrap().leaf.validity;
     let week = 7 * 24 * 3600;
     settle(&mut keeper, NOW + week * 2 / 3 - 1).await;
-    assert_eq!(keeper.serving.as_ref().unwrap().leaf.validity, first);
+    assert_eq!(keeper.served.as_ref().unwrap().leaf.validity, first);
     settle(&mut keeper, NOW + week * 2 / 3 + 1).await;
-    assert!(keeper.serving.as_ref().unwrap().leaf.validity.not_after > first.not_after);
+    assert!(keeper.served.as_ref().unwrap().leaf.validity.not_after > first.not_after);
 }
 
 #[tokio::test]
@@ -100,7 +102,7 @@ async fn what_somebody_broke_is_put_back() {
     // A replica that starts later finds everything as it was.
     let (mut late, _) = replica(&api);
     settle(&mut late, NOW + 120).await;
-    assert_eq!(late.serving.as_ref().unwrap().ca, keeper.serving.as_ref().unwrap().ca);
+    assert_eq!(late.served.as_ref().unwrap().ca, keeper.served.as_ref().unwrap().ca);
 }
 
 #[tokio::test]
@@ -126,7 +128,7 @@ async fn through_a_year_no_replica_ever_serves_what_is_not_trusted() {
         let keeper = if step % 3 == 0 { &mut two } else { &mut one };
         settle(keeper, now).await;
         for keeper in [&one, &two] {
-            if let Some(serving) = &keeper.serving {
+            if let Some(serving) = &keeper.served {
                 assert!(is_trusted(keeper, &api), "step {step}");
                 assert!(serving.leaf.validity.covers(now), "step {step}");
                 cas.insert(serving.ca.clone());
@@ -157,7 +159,7 @@ async fn a_clock_that_jumps_is_followed() {
     let (mut keeper, _) = replica(&api);
     for now in [NOW, NOW + 3 * YEAR, NOW, NOW - YEAR] {
         settle(&mut keeper, now).await;
-        assert!(keeper.serving.as_ref().unwrap().leaf.validity.covers(now));
+        assert!(keeper.served.as_ref().unwrap().leaf.validity.covers(now));
         assert!(is_trusted(&keeper, &api));
     }
 }
