@@ -57,6 +57,8 @@ pub fn values(cluster: &Cluster, issuer: &str, newapi_base_url: &str) -> Result<
         "newapi": {"baseURL": newapi_base_url},
         "images": images,
         "spawner": {"service": {"type": "NodePort", "nodePort": SPAWNER_NODE_PORT}},
+        // The one API server here learns of a new CA in less than a second.
+        "webhook": {"tls": {"self": {"settle": "5s"}}},
     }))
 }
 
@@ -125,7 +127,10 @@ pub fn of_component(component: &str) -> ListParams {
 }
 
 /// Waits until a Deployment of the release has all its pods, and only new ones.
-async fn rolled_out(client: &Client, name: &str) -> Result<()> {
+///
+/// # Errors
+/// It does not get there; the error says how far the pods are.
+pub async fn rolled_out(client: &Client, name: &str) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), SYSTEM);
     let wait = async {
         let waiting = await_condition(deployments, name, is_rolled_out);

@@ -26,16 +26,21 @@
 //! | [`chat`] | what is asked of NewAPI, and its streamed answer |
 //! | [`install`] | the chart, installed with the real helm |
 //! | [`admission`] | the admission part alone, where the cluster runs no pods |
+//! | [`admissions`] | admissions that go on while something else happens |
+//! | [`trust`] | the webhook's CA, and the API server's trust in it |
+//! | [`late_webhook`] | another mutating webhook, called after ours |
 //! | [`door`] | one way to send a request to any of them |
 //! | [`pods`] | pods as the tests see them |
 //! | [`story`] | what `make demo` tells |
 
 pub mod admission;
+pub mod admissions;
 pub mod chat;
 pub mod cluster;
 pub mod door;
 pub mod install;
 pub mod keycloak;
+pub mod late_webhook;
 pub mod newapi;
 pub mod patience;
 pub mod people;
@@ -43,3 +48,4 @@ pub mod pods;
 pub mod process;
 pub mod stage;
 pub mod story;
+pub mod trust;

@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use contract::{annotation, env, label, object, pod as names, secret};
+use contract::{annotation, env, label, pod as names, secret};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt as _;
 use serde_json::json;
 use tests::{
-    people::person,
     pods::{injected, labeled, plain, variable},
     stage::Admission,
 };
@@ -149,7 +148,7 @@ async fn all_mistakes_in_annotations_come_in_one_denial() -> Result<()> {
 #[tokio::test]
 async fn only_restricted_pods_run_in_the_tenants_namespace() -> Result<()> {
     let pods = Admission::set().await?.pods;
-    let mut pod = labeled(&object::pod(&person("alice")?.id), USER)?;
+    let mut pod = labeled("p", USER)?;
     let main = &mut pod.spec.as_mut().context("a spec")?.containers[0];
     main.security_context.as_mut().context("a security context")?.capabilities = None;
     let denial = pods.denial_of(&pod).await?;

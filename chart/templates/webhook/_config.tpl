@@ -37,9 +37,20 @@ tls:
   webhookConfiguration: {{ include "bp-openclaw.clusterName" (list . "webhook") }}
   service: {{ include "bp-openclaw.webhook" . }}
   namespace: {{ .Release.Namespace }}
+  {{- with .Values.webhook.tls.self }}
+  caLifetime: {{ .caLifetime | quote }}
+  leafLifetime: {{ .leafLifetime | quote }}
+  settle: {{ .settle | quote }}
+  {{- end }}
   {{- else }}
-  mode: provided
+  mode: {{ .Values.webhook.tls.mode }}
   certFile: /etc/openclaw-tls/tls.crt
   keyFile: /etc/openclaw-tls/tls.key
+  {{- /* What the API server trusts, and calls: ready is only who serves a certificate for that. */}}
+  caFile: {{ ternary "/etc/openclaw/ca.crt" "/etc/openclaw-tls/ca.crt" (eq .Values.webhook.tls.mode "provided") }}
+  serverName: {{ include "bp-openclaw.webhook" . }}.{{ .Release.Namespace }}.svc
+  {{- end }}
+  {{- if .Values.webhook.tls.clientCA }}
+  clientCa: /etc/openclaw/client-ca.crt
   {{- end }}
 {{- end -}}

@@ -37,6 +37,7 @@ struct Change {
     spec: Value,
     #[serde(default)]
     annotations: Value,
+    name: Option<String>,
     #[serde(default)]
     generate_name: bool,
 }
@@ -109,7 +110,7 @@ impl Change {
         let mut spec = json!({"automountServiceAccountToken": false, "containers": [container]});
         let mut metadata = json!({"annotations": self.annotations});
         let name = if self.generate_name { "generateName" } else { "name" };
-        lay_over(&mut metadata, &json!({name: "p"}));
+        lay_over(&mut metadata, &json!({name: self.name.as_deref().unwrap_or("p")}));
         if let Some(user) = &self.user {
             lay_over(&mut metadata, &json!({"labels": {label::USER: user}}));
             lay_over(&mut spec, &json!({"initContainers": [setting.sidecar(user)]}));
@@ -122,7 +123,8 @@ impl Change {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     }
 
-    /// An init container of a case; `{auth: ..}` is the good sidecar with that laid over it.
+    /// An init container of a case; `{auth: ..}` is the good sidecar with that laid over it, without
+    /// the argument that begins like `drop`, and with the arguments `add`.
     fn init(&self, setting: &Setting, written: &Value) -> Value {
         let user = self.user.as_deref().unwrap_or_default();
         let (mut container, changes) = match written.get("auth") {
@@ -130,6 +132,16 @@ impl Change {
             None => (setting.container(names::TOKEN_SYNC), written),
         };
         lay_over(&mut container, changes);
+        if let Some(args) = container.get_mut("args").and_then(Value::as_array_mut) {
+            let drop = written.get("drop").and_then(Value::as_str);
+            let is_dropped = |arg: &Value| {
+                drop.is_some_and(|drop| arg.as_str().is_some_and(|arg| arg.starts_with(drop)))
+            };
+            args.retain(|arg| !is_dropped(arg));
+            args.extend(
+                written.get("add").and_then(Value::as_array).into_iter().flatten().cloned(),
+            );
+        }
         container
     }
 }

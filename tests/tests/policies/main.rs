@@ -50,6 +50,11 @@ async fn who_may_refer_to_a_users_secret() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_may_have_the_name_of_a_users_pod() -> Result<()> {
+    chapter("who may have the name of a user's pod").await
+}
+
+#[tokio::test]
 async fn what_may_change_in_a_pod() -> Result<()> {
     chapter("what may change in a pod").await
 }

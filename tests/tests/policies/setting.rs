@@ -1,8 +1,6 @@
 //! Where the cases play: a namespace of their own with the policies and without a webhook, the people
 //! who ask, and two pods that stay Pending.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, anyhow};
 use contract::{label, pod as names, secret};
 use http::{Method, Request, header::CONTENT_TYPE};
@@ -14,22 +12,19 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
 use tests::{
+    admission::policies_hold,
     cluster::Cluster,
     install::{self, apply},
-    patience,
-    pods::{Pods, labeled, mounting, plain},
 };
 use tokio::sync::OnceCell;
 
 /// The tenant's namespace of the cases, and the release whose policies they try.
 pub(crate) const NAMESPACE: &str = "policy-cases";
 
+const ISSUER: &str = "http://keycloak.example";
 const U1: &str = "11111111-2222-4333-8444-555555555555";
 const U2: &str = "22222222-2222-4333-8444-555555555555";
 const REPLICASETS: &str = "system:serviceaccount:kube-system:replicaset-controller";
-
-/// How long the API server may take to learn of a policy. It takes about a second.
-const LEARNING: Duration = Duration::from_secs(60);
 
 static MADE: OnceCell<Result<Setting, String>> = OnceCell::const_new();
 
@@ -81,7 +76,17 @@ impl Setting {
     /// The auth sidecar as the webhook would inject it, as far as the policies look.
     pub(crate) fn sidecar(&self, user: &str) -> Value {
         let mut sidecar = self.container(names::AUTH_SIDECAR);
-        let args = ["proxy", "--listen", "0.0.0.0:4180", "--user", user];
+        let user = format!("--user={user}");
+        let args = [
+            "proxy",
+            "--listen=0.0.0.0:4180",
+            "--upstream=http://127.0.0.1:18789",
+            "--issuer=$ISSUER",
+            "--audience=$AUDIENCE",
+            &user,
+            "--user-claim=sub",
+            "--gateway-auth=token",
+        ];
         lay_over(
             &mut sidecar,
             &json!({"image": "$REPO:1", "restartPolicy": "Always", "args": args}),
@@ -107,7 +112,7 @@ pub(crate) fn lay_over(under: &mut Value, over: &Value) {
 async fn make() -> Result<Setting> {
     let cluster = Cluster::running()?;
     let client = cluster.api().await?;
-    let mut values = install::values(&cluster, "http://keycloak.example", "http://newapi.example")?;
+    let mut values = install::values(&cluster, ISSUER, "http://newapi.example")?;
     lay_over(&mut values, &json!({"tenant": {"namespace": NAMESPACE}}));
     let objects = install::rendered(&cluster, NAMESPACE, &values).await?;
     let (u1, u2) = (U1.parse()?, U2.parse()?);
@@ -116,6 +121,8 @@ async fn make() -> Result<Setting> {
         ("$LABEL", label::USER.to_owned()),
         ("$NS", NAMESPACE.to_owned()),
         ("$REPO", repository.context("no repository of the sidecar")?.to_owned()),
+        ("$ISSUER", ISSUER.to_owned()),
+        ("$AUDIENCE", tests::keycloak::CLIENT.to_owned()),
         ("$SPAWNER", spawner_account(&objects)?),
         ("$K1", secret::newapi_key(&u1)),
         ("$K2", secret::newapi_key(&u2)),
@@ -130,7 +137,9 @@ async fn make() -> Result<Setting> {
     }
     let operator = apply_policies_and_roles(&client, objects).await?;
     introduce_people(&client, &operator).await?;
-    policies_are_known(&client).await?;
+    install::tenant(&client).await?;
+    default_account(&client, install::TENANT).await?;
+    policies_hold(&setting.cluster, &client).await?;
     make_two_pods(&setting, &client).await?;
     Ok(setting)
 }
@@ -138,8 +147,12 @@ async fn make() -> Result<Setting> {
 async fn make_namespace(client: &Client, name: &str) -> Result<()> {
     let namespace = json!({"metadata": {"name": name}});
     apply(&Api::<Namespace>::all(client.clone()), namespace).await?;
-    // Made by the controller manager elsewhere, and no pod is created without it.
-    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), name);
+    default_account(client, name).await
+}
+
+/// Made by the controller manager elsewhere, and no pod is created without it.
+async fn default_account(client: &Client, namespace: &str) -> Result<()> {
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
     apply(&accounts, json!({"metadata": {"name": "default"}})).await.map(drop)
 }
 
@@ -215,23 +228,6 @@ async fn grant(
     let binding = json!({"metadata": {"name": name}, "subjects": subjects,
         "roleRef": {"apiGroup": group, "kind": kind, "name": role}});
     apply(&Api::<RoleBinding>::namespaced(client.clone(), NAMESPACE), binding).await.map(drop)
-}
-
-/// Waits until each policy has denied something.
-async fn policies_are_known(client: &Client) -> Result<()> {
-    let pods = Pods::of(client.clone(), NAMESPACE);
-    let (stray, bare) = (labeled("p", "x")?, labeled("p", U1)?);
-    let thief = mounting(plain("p")?, &format!("{}{U1}", secret::NEWAPI_KEY_PREFIX))?;
-    patience::until(LEARNING, || async {
-        for pod in [&stray, &bare, &thief] {
-            if pods.try_out(pod).await.is_ok() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    })
-    .await
-    .context("the API server does not learn of the policies")
 }
 
 /// `plain` and `mine`, for the cases that change a pod. Nobody schedules them.
