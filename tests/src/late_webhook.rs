@@ -24,7 +24,7 @@ pub const LABEL: &str = "bp-openclaw-tests/late";
 /// What it adds.
 pub const CONTAINER: &str = "late";
 /// API servers call webhooks in the order of their names.
-const NAME: &str = "zz-late.bp-openclaw-tests";
+const NAME: &str = "zz-late.tests.openclaw.catalyst.openova.io";
 
 /// Serving, and known to the API server.
 #[expect(missing_debug_implementations, reason = "kube::Client has none")]

@@ -256,6 +256,30 @@ tls: {mode: self, secret: ca, certFile: /x}
     }
 
     #[test]
+    fn each_key_of_tls_belongs_to_its_mode() {
+        let own = "mode: self, secret: ca, webhookConfiguration: w, service: s, namespace: n";
+        let files = "mode: provided, certFile: /c, keyFile: /k";
+        for (keys, wrong) in [
+            (format!("{own}, caFile: /x"), "tls.caFile: has no meaning with mode self"),
+            (format!("{files}, settle: 5m"), "tls.settle: has meaning with mode self only"),
+            (format!("{own}, settle: soon"), "tls.settle: must be a time"),
+            (format!("{own}, settle: 4000h"), "tls.settle: must be less than a third"),
+            (format!("{own}, caLifetime: 1h"), "tls.caLifetime: must be longer than leafLifetime"),
+            (format!("{own}, leafLifetime: 1m"), "tls.leafLifetime: must be five minutes"),
+            (format!("{files}, caFile: /x"), "tls.serverName: is missing"),
+            (format!("{files}, caFile: /x, serverName: A_B"), "tls.serverName: must be the name"),
+            (format!("{files}, clientCa: ''"), "tls.clientCa: must be the path"),
+        ] {
+            let words = problem(&format!("tls: {{{keys}}}\n"));
+            assert!(words.contains(wrong), "{wrong} in {words}");
+        }
+        let tls = load(&format!("tls: {{{own}, settle: 5s, clientCa: /ca.crt}}\n")).unwrap().tls;
+        let Some(Tls { source: TlsSource::Own(own), client_ca }) = tls else { panic!("{tls:?}") };
+        assert_eq!(own.lives.settle, std::time::Duration::from_secs(5));
+        assert_eq!(client_ca, Some("/ca.crt".into()));
+    }
+
+    #[test]
     fn the_hash_follows_what_decides_an_injection() {
         let hash = |extra: &str| load(extra).unwrap().hash;
         let tls = "tls: {mode: provided, certFile: /tls.crt, keyFile: /tls.key}\n";
