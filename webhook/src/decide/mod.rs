@@ -7,7 +7,7 @@ mod isolation;
 mod probes;
 mod runtime;
 
-use contract::{UserId, annotation, label};
+use contract::{UserId, annotation, env, label, secret};
 use serde_json::Value;
 
 use crate::{
@@ -58,7 +58,8 @@ fn plan(raw: &Value, pod: &Pod<'_>, config: &Config, denials: &mut Vec<Denial>) 
     isolation::check(pod, denials);
     let Asked { container, settings } = annotations::read(pod, &config.injection.defaults, denials);
     let original = original(pod, denials);
-    let runtime = runtime::find(pod, container, denials);
+    let keyed = || user.as_ref().and_then(|user| has_the_key(raw, user));
+    let runtime = runtime::find(pod, container.or_else(keyed), denials);
 
     // From here on everything is about the runtime container.
     let (index, runtime) = runtime?;
@@ -97,6 +98,22 @@ fn user(pod: &Pod<'_>, denials: &mut Vec<Denial>) -> Option<UserId> {
         .ok()
 }
 
+/// The container that has the user's key already, from an earlier call. Another webhook may have put
+/// a container of its own before it since then, and that one must not get the key.
+fn has_the_key<'a>(raw: &'a Value, user: &UserId) -> Option<&'a str> {
+    let secret = secret::newapi_key(user);
+    let is_key = |entry: &Value| {
+        entry.get("name").is_some_and(|name| name == env::NEWAPI_KEY)
+            && entry.pointer("/valueFrom/secretKeyRef/name").is_some_and(|name| *name == secret)
+    };
+    let has_it = |container: &&Value| {
+        let entries = container.get("env").and_then(Value::as_array);
+        entries.is_some_and(|entries| entries.iter().any(is_key))
+    };
+    let mut containers = raw.pointer("/spec/containers")?.as_array()?.iter();
+    containers.find(has_it)?.get("name")?.as_str()
+}
+
 fn original(pod: &Pod<'_>, denials: &mut Vec<Denial>) -> Original {
     Original::of(pod).unwrap_or_else(|error| {
         let message = format!(
@@ -116,4 +133,32 @@ fn quoted(container: &Container<'_>) -> String {
 /// How a message tells the way out through an annotation.
 fn choose_container() -> String {
     format!("name it with the annotation {}", annotation::CONTAINER)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const USER: &str = "11111111-2222-4333-8444-555555555555";
+
+    fn runtime_of(secret: &str) -> usize {
+        let key = json!({"name": env::NEWAPI_KEY, "valueFrom": {"secretKeyRef": {"name": secret, "key": "k"}}});
+        let pod = json!({
+            "metadata": {"labels": {label::USER: USER}, "annotations": {annotation::TOKEN_SYNC: "disabled"}},
+            "spec": {"containers": [{"name": "late"}, {"name": "main", "env": [key]}]},
+        });
+        let config = "sidecar: {image: 'a:1'}\noidc: {issuer: https://id.example, audience: a}\n";
+        match decide(&pod, "tenant", &config.parse().unwrap()) {
+            Decision::Inject(plan) => plan.runtime,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_container_put_before_the_runtime_later_does_not_become_it() {
+        assert_eq!(runtime_of(&format!("newapi-key-{USER}")), 1);
+        assert_eq!(runtime_of("somebody-elses"), 0, "only this user's key tells");
+    }
 }
