@@ -1,13 +1,15 @@
 //! The program itself: ready is only who serves a certificate that its callers trust.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has to fail")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde_json::Value;
 use webhook::authority::Ca;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -15,6 +17,7 @@ const NAME: &str = "webhook.system.svc";
 
 struct Webhook {
     child: Child,
+    log: BufReader<ChildStderr>,
     admin: SocketAddr,
 }
 
@@ -44,10 +47,9 @@ impl Webhook {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let admin = listening(&mut log);
-        // The log is read to its end, or the program would wait for a reader.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, admin }
+        let told = event(&mut log, "listener", "admin");
+        let admin = told.get("address").and_then(Value::as_str).unwrap().parse().unwrap();
+        Self { child, log, admin }
     }
 
     fn readyz(&self) -> String {
@@ -58,15 +60,10 @@ impl Webhook {
         answer
     }
 
-    /// Asks until the answer has `words`; the test's own limit ends it.
-    fn says(&self, words: &str) -> String {
-        loop {
-            let answer = self.readyz();
-            if answer.contains(words) {
-                return answer;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    /// What `/readyz` says once the handshake has been tried.
+    fn verdict(&mut self) -> String {
+        drop(event(&mut self.log, "gate", "handshake"));
+        self.readyz()
     }
 }
 
@@ -77,14 +74,14 @@ impl Drop for Webhook {
     }
 }
 
-/// The address of the admin port, from the log.
-fn listening(log: &mut impl BufRead) -> SocketAddr {
+/// The next event of the log with this field.
+fn event(log: &mut impl BufRead, field: &str, value: &str) -> Value {
     loop {
         let mut line = String::new();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "the program has ended");
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        if event["listener"] == "admin" {
-            return event["address"].as_str().unwrap().parse().unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        if event.get(field).is_some_and(|found| found == value) {
+            return event;
         }
     }
 }
@@ -106,7 +103,8 @@ fn put(folder: &Path, signer: Option<&Ca>, name: &str) {
 fn a_certificate_that_the_api_server_trusts_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), None, NAME);
-    let answer = Webhook::start(folder.path(), "").says("HTTP/1.1 200");
+    let answer = Webhook::start(folder.path(), "").verdict();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("certificate: ready\nhandshake: ready\n"), "{answer}");
 }
 
@@ -115,7 +113,7 @@ fn also_where_clients_have_to_show_theirs() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), None, NAME);
     let client_ca = format!(", clientCa: {}", folder.path().join("ca.crt").display());
-    let answer = Webhook::start(folder.path(), &client_ca).says("HTTP/1.1 200");
+    let answer = Webhook::start(folder.path(), &client_ca).verdict();
     assert!(answer.contains("handshake: ready\n"), "{answer}");
 }
 
@@ -124,7 +122,7 @@ fn one_of_another_ca_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let stranger = Ca::generate(now(), DAY).unwrap();
     put(folder.path(), Some(&stranger), NAME);
-    let answer = Webhook::start(folder.path(), "").says("handshake: no TLS handshake with");
+    let answer = Webhook::start(folder.path(), "").verdict();
     assert!(
         answer.starts_with("HTTP/1.1 503") && answer.contains("invalid peer certificate"),
         "{answer}"
@@ -135,7 +133,7 @@ fn one_of_another_ca_is_not() {
 fn nor_is_one_for_another_name() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), None, "other.system.svc");
-    let answer = Webhook::start(folder.path(), "").says("handshake: no TLS handshake with");
+    let answer = Webhook::start(folder.path(), "").verdict();
     assert!(
         answer.starts_with("HTTP/1.1 503") && answer.contains("not valid for name"),
         "{answer}"
