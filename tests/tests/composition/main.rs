@@ -12,8 +12,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use tests::{
-    cluster::Cluster,
-    install::{self, TENANT, apply},
+    install::{TENANT, apply},
     late_webhook::{self, LateWebhook},
     patience,
     pods::{injected, labeled, variable},
@@ -93,32 +92,5 @@ async fn diff(admission: &Admission, manifest: &Value) -> Result<()> {
     let ended = child.wait_with_output().await?;
     let said = [ended.stdout, ended.stderr].concat();
     ensure!(ended.status.success(), "{}: {}", ended.status, String::from_utf8_lossy(&said));
-    Ok(())
-}
-
-/// Whether anything in it has the key `caBundle`.
-fn names_a_bundle(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().any(|(key, v)| key == "caBundle" || names_a_bundle(v))
-        }
-        Value::Array(list) => list.iter().any(names_a_bundle),
-        _ => false,
-    }
-}
-
-/// A render that named it, even as empty, would take it away from the webhook at every sync.
-#[tokio::test]
-async fn the_chart_names_a_ca_bundle_only_where_it_is_given_one() -> Result<()> {
-    let cluster = Cluster::running()?;
-    let values = install::values(&cluster, "http://keycloak.example", "http://newapi.example")?;
-    let own = install::rendered(&cluster, install::RELEASE, &values).await?;
-    assert!(own.iter().any(|object| object["kind"] == "MutatingWebhookConfiguration"));
-    assert!(!own.iter().any(names_a_bundle));
-    let mut given = values;
-    given["webhook"] = json!({"tls": {"mode": "provided",
-        "provided": {"secretName": "mine", "caBundle": "bWluZQ=="}}});
-    let given = install::rendered(&cluster, install::RELEASE, &given).await?;
-    assert_eq!(given.iter().filter(|object| names_a_bundle(object)).count(), 1);
     Ok(())
 }
