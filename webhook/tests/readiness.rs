@@ -5,7 +5,8 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,11 +14,13 @@ use serde_json::Value;
 use webhook::authority::Ca;
 
 const DAY: Duration = Duration::from_hours(24);
+/// How long the program may say nothing. It takes less than a second.
+const LONGEST: Duration = Duration::from_secs(60);
 const NAME: &str = "webhook.system.svc";
 
 struct Webhook {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<String>,
     admin: SocketAddr,
 }
 
@@ -46,8 +49,13 @@ impl Webhook {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let told = event(&mut log, "listener", "admin");
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (told, log) = channel();
+        std::thread::spawn(move || {
+            // Read to its end, or the program would wait for a reader.
+            lines.map_while(Result::ok).for_each(|line| drop(told.send(line)));
+        });
+        let told = event(&log, "listener", "admin");
         let admin = told.get("address").and_then(Value::as_str).unwrap().parse().unwrap();
         Self { child, log, admin }
     }
@@ -61,8 +69,8 @@ impl Webhook {
     }
 
     /// What `/readyz` says once the handshake has been tried.
-    fn verdict(&mut self) -> String {
-        drop(event(&mut self.log, "gate", "handshake"));
+    fn verdict(&self) -> String {
+        drop(event(&self.log, "gate", "handshake"));
         self.readyz()
     }
 }
@@ -75,10 +83,9 @@ impl Drop for Webhook {
 }
 
 /// The next event of the log with this field.
-fn event(log: &mut impl BufRead, field: &str, value: &str) -> Value {
+fn event(log: &Receiver<String>, field: &str, value: &str) -> Value {
     loop {
-        let mut line = String::new();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the program has ended");
+        let line = log.recv_timeout(LONGEST).unwrap();
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         if event.get(field).is_some_and(|found| found == value) {
             return event;
