@@ -112,7 +112,10 @@ fn a_certificate_that_the_api_server_trusts_is_ready() {
     put(folder.path(), None, NAME);
     let answer = Webhook::start(folder.path(), "").verdict();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("certificate: ready\nhandshake: ready\n"), "{answer}");
+    assert!(
+        answer.contains("certificate: ready\n") && answer.contains("handshake: ready\n"),
+        "{answer}"
+    );
 }
 
 #[test]

@@ -149,6 +149,7 @@ impl Drop for Program {
 #[tokio::test]
 async fn both_versions_of_http_are_served_over_tls() {
     let program = Program::start(&[]);
+    program.until(|line| line["gate"] == "handshake");
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let (status, body) = program.admit(version).await;
         assert_eq!(status, StatusCode::OK, "{body}");
@@ -159,7 +160,7 @@ async fn both_versions_of_http_are_served_over_tls() {
     let (status, told) = program.readyz().await;
     assert_eq!(
         (status, told.as_str()),
-        (StatusCode::OK, "certificate: ready\nconfig: ready\nready\n")
+        (StatusCode::OK, "certificate: ready\nconfig: ready\nhandshake: ready\nready\n")
     );
 }
 
