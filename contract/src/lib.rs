@@ -8,6 +8,7 @@ pub mod env;
 pub mod label;
 pub mod newapi;
 pub mod object;
+pub mod path;
 pub mod pod;
 pub mod port;
 pub mod secret;

@@ -2,7 +2,8 @@
 
 /// Auth sidecar, data: the pod's only way in.
 pub const SIDECAR_DATA: u16 = 4180;
-/// Auth sidecar, admin: `/livez`, `/readyz`, `/metrics`, `/probe/{startup,readiness,liveness}`.
+/// Auth sidecar, admin: `/livez`, `/readyz`, `/metrics`, `/probe/{startup,readiness,liveness}`, and
+/// what [`crate::path`] names.
 pub const SIDECAR_ADMIN: u16 = 4181;
 /// Webhook, TLS.
 pub const WEBHOOK: u16 = 8443;

@@ -72,6 +72,8 @@ pub enum Rejection {
     InvalidUser,
     #[error("the token is another user's")]
     OtherUser,
+    #[error("the session that the token belongs to was logged out")]
+    LoggedOut,
     #[error("the issuer's keys are not available yet")]
     KeysUnavailable,
 }
@@ -127,6 +129,7 @@ impl Rejection {
             Self::LivesTooLong => "lives_too_long",
             Self::InvalidUser => "invalid_user",
             Self::OtherUser => "other_user",
+            Self::LoggedOut => "logged_out",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }

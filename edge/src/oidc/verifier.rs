@@ -106,6 +106,12 @@ impl Verifier {
         LogoutPolicy { issuer, client, leeway: *leeway }.check(&claims, UnixTime::now())
     }
 
+    /// What a token must say to be accepted.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Adds `jwks_fetch_total` and `jwks_age_seconds`.
     pub fn register(&self, registry: &mut Registry) {
         self.store.metrics.register(registry);

@@ -10,14 +10,14 @@ use super::{
     send::send,
     upgrade,
 };
-use crate::tunnels::Tunnels;
+use crate::{activity::Activity, tunnels::Tunnels};
 
 /// Forwards one request and answers it, whatever happens.
 ///
 /// `edit` adds the headers that the upstream trusts, after all that a client must not say is gone
 /// (see [`headers::to_upstream`]); the client's `Host` passes unless `edit` removes or replaces it.
-/// Bodies are streamed both ways. A WebSocket is tunnelled once the upstream has agreed. A WebSocket
-/// or an event stream ends with `session`.
+/// Bodies are streamed both ways. A WebSocket is tunnelled once the upstream has agreed. Whatever lasts
+/// ends with `session`: a WebSocket and an event stream say goodbye, another body breaks off.
 pub async fn forward(
     request: Request<Body>,
     upstream: &Upstream,
@@ -97,7 +97,7 @@ pub(super) fn incoming(mut response: Response, life: Life) -> Response {
     if is_event_stream(response.headers()) {
         response.map(|content| body::while_alive(content, life))
     } else {
-        response
+        response.map(|content| body::within(content, life))
     }
 }
 
@@ -128,9 +128,19 @@ pub(super) enum Over {
 }
 
 impl Life {
-    fn new(request: &Request<Body>, session: Session) -> Self {
+    pub(super) fn new(request: &Request<Body>, session: Session) -> Self {
         let tunnels = request.extensions().get::<Tunnels>().cloned();
         Self { session, tunnels: tunnels.unwrap_or_else(Tunnels::untracked) }
+    }
+
+    /// Where WebSockets and their data are counted.
+    pub(super) const fn activity(&self) -> Option<&Activity> {
+        self.session.activity()
+    }
+
+    /// What bounds a body.
+    pub(super) const fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Where a stream runs that outlives its request.

@@ -20,12 +20,24 @@ impl Frames {
         self.have == 0 && self.payload == 0
     }
 
-    /// Takes in all of `bytes`.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
+    /// Takes in all of `bytes`, and tells whether any of it is data: a ping, a pong and a Close frame
+    /// are not (RFC 6455 section 5.5).
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> bool {
+        let mut data = false;
         while !bytes.is_empty() {
             let taken = self.pass_frame(bytes);
+            // Known from the second byte of a head on.
+            data |= self.have != 1 && self.is_data();
             bytes = bytes.get(taken..).unwrap_or_default();
         }
+        data
+    }
+
+    /// Whether the current frame, or else the last one, carries data: the highest bit of the opcode
+    /// makes it a control frame.
+    const fn is_data(&self) -> bool {
+        let [first, ..] = self.head;
+        first & 0x08 == 0
     }
 
     /// Takes in `bytes` up to the end of the current frame and tells how many those are.
@@ -134,6 +146,29 @@ mod tests {
                     assert!(frames.at_boundary(), "{length} {masked} {cut}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn data_is_told_from_pings_however_the_bytes_are_cut() {
+        let (ping, pong, bye) =
+            ([0x89, 0x80, 1, 2, 3, 4], [0x8a, 0x81, 1, 2, 3, 4, 9], close(1000, ""));
+        let control = [&ping[..], &pong, &bye].concat();
+        for cut in 0..control.len() {
+            let (first, second) = control.split_at(cut);
+            let mut frames = Frames::default();
+            assert!(!frames.pass(first) && !frames.pass(second), "{cut}");
+        }
+        for opcode in [0x80, 0x01, 0x82] {
+            let mut data = frame(300, true);
+            data[0] = opcode;
+            let mut frames = Frames::default();
+            assert!(frames.pass(&[&ping[..], &data, &pong].concat()), "{opcode:#x}");
+            assert!(!frames.pass(&ping));
+            let (head, rest) = data.split_at(1);
+            frames.pass(head);
+            let (some, last) = rest.split_at(100);
+            assert!(frames.pass(some) && frames.pass(last), "each piece of it is data");
         }
     }
 

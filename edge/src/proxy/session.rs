@@ -1,15 +1,18 @@
-//! How long a stream may live. A plain request ends by itself; a WebSocket and a server-sent event
-//! stream end with the session that opened them.
+//! How long a stream may live: no longer than the session that opened it. A request that ends at once
+//! costs no timer; whatever lasts waits by itself.
 
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 
+use crate::activity::Activity;
+
 /// The life of the session behind one request. Clones look at the same session.
 #[derive(Clone, Debug)]
 pub struct Session {
     end: watch::Receiver<End>,
+    activity: Option<Activity>,
 }
 
 /// Extends or ends a session. Dropping it leaves the end as it is.
@@ -38,7 +41,27 @@ impl Session {
     #[must_use]
     pub fn until_changed(end: Option<Instant>) -> (SessionHandle, Self) {
         let (sender, receiver) = watch::channel(end);
-        (SessionHandle { end: sender }, Self { end: receiver })
+        (SessionHandle { end: sender }, Self::of(receiver))
+    }
+
+    /// The same, with its WebSockets and their client's data counted there.
+    #[must_use]
+    pub fn counted_by(self, activity: &Activity) -> Self {
+        Self { activity: Some(activity.clone()), ..self }
+    }
+
+    pub(super) const fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
+    }
+
+    fn of(end: watch::Receiver<End>) -> Self {
+        Self { end, activity: None }
+    }
+
+    /// Whether the session has ended already.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.end.borrow().is_some_and(|end| end <= Instant::now())
     }
 
     /// Resolves when the session has ended.
@@ -58,6 +81,18 @@ impl Session {
 }
 
 impl SessionHandle {
+    /// The session itself, for one more request.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::of(self.end.subscribe())
+    }
+
+    /// Whether a request has this session.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.end.receiver_count() > 0
+    }
+
     /// Moves the end later. An earlier end changes nothing: a token's clock never shortens what a
     /// newer token granted.
     pub fn extend(&self, end: Instant) {

@@ -16,6 +16,7 @@ use super::{
     forward::{Life, Over},
     frames::{Frames, close},
 };
+use crate::activity::Activity;
 
 /// Bytes held per direction. Chat frames are small, and open WebSockets are many.
 const BUFFER: usize = 4 * 1024;
@@ -28,11 +29,18 @@ pub(super) async fn run(
     upstream: impl AsyncRead + AsyncWrite,
     life: Life,
 ) {
+    let _open = life.activity().map(Activity::websocket);
     let (client_reads, client_writes) = io::split(client);
     let (upstream_reads, upstream_writes) = io::split(upstream);
     let (tell, end) = watch::channel(None);
     let heard = AtomicU64::new(0);
-    let up = std::pin::pin!(up(client_reads, upstream_writes, End(end.clone()), &heard));
+    let up = std::pin::pin!(up(
+        client_reads,
+        upstream_writes,
+        End(end.clone()),
+        &heard,
+        life.activity()
+    ));
     let down = std::pin::pin!(down(upstream_reads, client_writes, End(end), &heard));
     // A peer that takes nothing must not hold its direction open.
     let overdue = std::pin::pin!(async {
@@ -97,8 +105,10 @@ async fn up(
     mut upstream: impl AsyncWrite + Unpin,
     end: End,
     heard: &AtomicU64,
+    activity: Option<&Activity>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
+    let mut frames = Frames::default();
     let mut over = std::pin::pin!(end.over());
     loop {
         let bytes = tokio::select! {
@@ -110,6 +120,11 @@ async fn up(
             return upstream.shutdown().await;
         }
         heard.fetch_add(1, Ordering::Relaxed);
+        if let Some(activity) = activity
+            && frames.pass(bytes)
+        {
+            activity.data_frame();
+        }
         upstream.write_all(bytes).await?;
     }
     upstream.shutdown().await?;

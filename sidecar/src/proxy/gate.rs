@@ -7,11 +7,12 @@ use axum::{
 };
 use contract::UserId;
 use edge::{
-    oidc::{Rejection, Token, UnixTime, Verified, Verifier},
-    proxy::{Session, Upstream, forward},
+    activity::Activity,
+    oidc::{Rejection, Token, UnixTime, Verifier},
+    proxy::{Fault, Session, Upstream, forward, request::Refusal},
+    sessions::Sessions,
 };
 use http::HeaderMap;
-use tokio::time::Instant;
 
 use super::metrics::GateMetrics;
 use crate::gateway_auth::Credentials;
@@ -21,6 +22,8 @@ use crate::gateway_auth::Credentials;
 pub(super) struct Gate {
     pub(super) verifier: Arc<Verifier>,
     pub(super) user: UserId,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) activity: Activity,
     pub(super) upstream: Upstream,
     pub(super) credentials: Credentials,
     pub(super) metrics: GateMetrics,
@@ -33,8 +36,23 @@ impl Gate {
     }
 
     /// Decides about a request by its headers alone.
-    async fn admit(&self, headers: &HeaderMap) -> Result<Verified, Rejection> {
-        self.verifier.verify(&Token::from_headers(headers)?).await?.of(&self.user)
+    async fn admit(&self, headers: &HeaderMap) -> Result<Session, Rejection> {
+        let verified = self.verifier.verify(&Token::from_headers(headers)?).await?;
+        // Here, after every remembered verdict: a logout is effective at once.
+        self.sessions.admit(verified.of(&self.user)?, UnixTime::now())
+    }
+
+    async fn forward(&self, request: Request, session: Session) -> Response {
+        let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let client = client.map(|ConnectInfo(address)| address.ip());
+        let credentials = |headers: &mut HeaderMap| self.credentials.present(headers, client);
+        let in_flight = self.activity.request();
+        let session = session.counted_by(&self.activity);
+        let response = forward(request, &self.upstream, credentials, session).await;
+        // What did not reach the runtime keeps nothing awake.
+        let failed = response.extensions().get::<Fault>().is_some()
+            || response.extensions().get::<Refusal>().is_some();
+        if failed { response } else { in_flight.serve(response) }
     }
 }
 
@@ -42,12 +60,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let verdict = gate.admit(request.headers()).await;
     gate.metrics.count(&verdict);
     match verdict {
-        Ok(verified) => {
-            let client = request.extensions().get::<ConnectInfo<SocketAddr>>();
-            let client = client.map(|ConnectInfo(address)| address.ip());
-            let credentials = |headers: &mut HeaderMap| gate.credentials.present(headers, client);
-            forward(request, &gate.upstream, credentials, session_of(&verified)).await
-        }
+        Ok(session) => gate.forward(request, session).await,
         Err(rejection) => {
             // The path without its query, which may hold a secret.
             let path = request.uri().path();
@@ -57,11 +70,4 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
             rejection.into_response()
         }
     }
-}
-
-/// A stream lives as long as the token that opened it is accepted.
-fn session_of(verified: &Verified) -> Session {
-    let left = UnixTime::now().until(verified.accepted_until);
-    // A token that outlives the clock's range sets no end.
-    Instant::now().checked_add(left).map_or_else(Session::unbounded, Session::until)
 }

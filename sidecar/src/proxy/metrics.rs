@@ -1,4 +1,4 @@
-use edge::oidc::{Rejection, Verified};
+use edge::oidc::{Logout, LogoutRejection, Rejection};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
@@ -9,6 +9,7 @@ use prometheus_client::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct GateMetrics {
     results: Family<ResultLabels, Counter>,
+    logouts: Family<LogoutLabels, Counter>,
 }
 
 /// `accepted`, or the reason of a rejection: a closed set, without any id of a user or a key.
@@ -17,14 +18,27 @@ struct ResultLabels {
     reason: &'static str,
 }
 
+/// `ok`, or the reason of a rejection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogoutLabels {
+    result: &'static str,
+}
+
 impl GateMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Requests by the verdict on their token";
         registry.register("auth_result", help, self.results.clone());
+        let help = "Back-channel logouts by the verdict on their token";
+        registry.register("backchannel_logout", help, self.logouts.clone());
     }
 
-    pub(super) fn count(&self, verdict: &Result<Verified, Rejection>) {
+    pub(super) fn count<T>(&self, verdict: &Result<T, Rejection>) {
         let reason = verdict.as_ref().map_or_else(Rejection::reason, |_| "accepted");
         self.results.get_or_create(&ResultLabels { reason }).inc();
+    }
+
+    pub(super) fn count_logout(&self, verdict: &Result<Logout, LogoutRejection>) {
+        let result = verdict.as_ref().map_or_else(LogoutRejection::reason, |_| "ok");
+        self.logouts.get_or_create(&LogoutLabels { result }).inc();
     }
 }

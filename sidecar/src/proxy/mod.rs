@@ -1,5 +1,6 @@
 //! `sidecar proxy`: verifies the user's token and forwards to the runtime on loopback.
 
+mod desk;
 mod gate;
 mod metrics;
 
@@ -8,6 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use contract::{UserId, env, port};
 use edge::{
+    activity::Activity,
     admin,
     args::{DrainArgs, LimitArgs, LogArgs},
     oidc::{OidcArgs, Verifier},
@@ -15,11 +17,12 @@ use edge::{
     proxy::{CorsArgs, Upstream},
     readiness::Readiness,
     serve::{Limits, Listener, serve},
+    sessions::Sessions,
     shutdown::Shutdown,
 };
 use prometheus_client::registry::Registry;
 
-use self::{gate::Gate, metrics::GateMetrics};
+use self::{desk::Desk, gate::Gate, metrics::GateMetrics};
 use crate::{
     gateway_auth::{Credentials, GatewayAuth},
     probe::{self, ProbeArgs},
@@ -33,7 +36,8 @@ pub struct Args {
     #[arg(long, env = "LISTEN", value_name = "ADDRESS", default_value_t = any(port::SIDECAR_DATA))]
     listen: SocketAddr,
 
-    /// Where the kubelet and Prometheus ask: /livez, /readyz, /metrics, /probe/KIND
+    /// Where the kubelet and Prometheus ask: /livez, /readyz, /metrics, /probe/KIND; and the
+    /// spawner: /activity, /backchannel-logout
     #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value_t = any(port::SIDECAR_ADMIN))]
     admin_listen: SocketAddr,
 
@@ -67,6 +71,11 @@ pub struct Args {
     cors: CorsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+
+    /// The client whose back-channel logouts end sessions: their `aud`. By default the audience
+    #[arg(long, env = "OIDC_LOGOUT_CLIENT", value_name = "CLIENT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    logout_client: Option<String>,
+
     #[command(flatten)]
     oidc: OidcArgs,
     #[command(flatten)]
@@ -117,6 +126,7 @@ impl Proxy {
             upstream_response_timeout,
             cors,
             limits,
+            logout_client,
             oidc,
             probes,
             log: _,
@@ -137,12 +147,22 @@ impl Proxy {
         metrics.register(&mut registry);
         let limits = limits.over(own_limits(drain_deadline));
         limits.metrics.register(&mut registry);
+        let sessions = Arc::new(Sessions::new(verifier.policy()));
+        let activity = Activity::default();
+        let desk = Desk {
+            client: logout_client.unwrap_or_else(|| verifier.policy().audience.clone()),
+            verifier: Arc::clone(&verifier),
+            sessions: Arc::clone(&sessions),
+            activity: activity.clone(),
+            metrics: metrics.clone(),
+        };
+        let admin_router = admin::router(readiness, Arc::new(registry));
+        let gate = Gate { verifier, user, sessions, activity, upstream, credentials, metrics };
         Ok(Self {
             data: Listener::bind(listen, "data").await.map_err(Failure::runtime)?,
             admin: Listener::bind(admin_listen, "admin").await.map_err(Failure::runtime)?,
-            data_router: cors
-                .around(Gate { verifier, user, upstream, credentials, metrics }.router()),
-            admin_router: admin::router(readiness, Arc::new(registry)).merge(probe::router(probes)),
+            data_router: cors.around(gate.router()),
+            admin_router: admin_router.merge(probe::router(probes)).merge(desk.router()),
             limits,
         })
     }

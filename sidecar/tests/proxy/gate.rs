@@ -61,7 +61,16 @@ async fn only_the_users_own_good_token_passes() {
 async fn no_path_and_no_method_is_exempt() {
     let runtime = Runtime::start().await;
     let sidecar = Sidecar::before(runtime.address).await;
-    for path in ["/", "/livez", "/healthz", "/metrics", "/probe/startup", "/favicon.ico"] {
+    for path in [
+        "/",
+        "/livez",
+        "/healthz",
+        "/metrics",
+        "/probe/startup",
+        "/activity",
+        "/backchannel-logout",
+        "/favicon.ico",
+    ] {
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PROPFIND"] {
             let request = http::Request::builder()
                 .method(method)

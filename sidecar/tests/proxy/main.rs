@@ -2,10 +2,15 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that cannot be set up has to fail"
 )]
 
+mod activity;
 mod gate;
+mod logout;
 mod runtime;
+mod session;
 mod sidecar;
 mod streams;

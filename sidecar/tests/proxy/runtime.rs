@@ -12,28 +12,27 @@ use axum::{
     response::Response,
 };
 use futures::{SinkExt, StreamExt, channel::mpsc, stream};
-use http::{HeaderMap, header};
-use tokio::net::TcpListener;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{accept_hdr_async, tungstenite::handshake::server};
 
 /// An HTTP runtime: answers with its own name, echoes what is posted to `/echo`, and streams from
-/// `/events` what the test sends.
+/// `/events` what the test says, to every reader. `/download` says the same and announces 1 GiB.
 #[derive(Clone)]
 pub(crate) struct Runtime {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<HeaderMap>>>,
-    events: mpsc::UnboundedSender<&'static str>,
+    readers: Readers,
 }
 
-type Events = Arc<Mutex<Option<mpsc::UnboundedReceiver<&'static str>>>>;
+type Readers = Arc<Mutex<Vec<mpsc::UnboundedSender<&'static str>>>>;
 
 impl Runtime {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (events, receiver) = mpsc::unbounded();
-        let runtime = Self { address, seen: Arc::default(), events };
-        let state = (Arc::clone(&runtime.seen), Arc::new(Mutex::new(Some(receiver))));
+        let runtime = Self { address, seen: Arc::default(), readers: Arc::default() };
+        let state = (Arc::clone(&runtime.seen), Arc::clone(&runtime.readers));
         let router = Router::new().fallback(answer).with_state(state);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         runtime
@@ -44,38 +43,42 @@ impl Runtime {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Lets `/events` say something.
+    /// Says something to every reader.
     pub(crate) fn say(&self, event: &'static str) {
-        self.events.unbounded_send(event).unwrap();
+        // One that has gone hears nothing.
+        self.readers.lock().unwrap().retain(|reader| reader.unbounded_send(event).is_ok());
     }
 }
 
 async fn answer(
-    State((seen, events)): State<(Arc<Mutex<Vec<HeaderMap>>>, Events)>,
+    State((seen, readers)): State<(Arc<Mutex<Vec<HeaderMap>>>, Readers)>,
     request: Request,
 ) -> Response {
     seen.lock().unwrap().push(request.headers().clone());
     match request.uri().path() {
         "/echo" => Response::new(Body::from_stream(request.into_body().into_data_stream())),
-        "/events" => {
-            let events = events.lock().unwrap().take().expect("one reader of events");
-            let events = events
-                .map(|event| Ok::<_, std::io::Error>(Bytes::from(format!("data: {event}\n\n"))));
-            let mut response = Response::new(Body::from_stream(events));
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, "text/event-stream".parse().unwrap());
-            response
-        }
+        "/events" => said(&readers, header::CONTENT_TYPE, "text/event-stream"),
+        "/download" => said(&readers, header::CONTENT_LENGTH, "1073741824"),
         _ => {
             Response::new(Body::from_stream(stream::iter([Ok::<_, std::io::Error>("the runtime")])))
         }
     }
 }
 
-/// A WebSocket runtime: answers one connection, echoing every message, until it is told to end.
+fn said(readers: &Readers, name: HeaderName, value: &'static str) -> Response {
+    let (reader, events) = mpsc::unbounded();
+    readers.lock().unwrap().push(reader);
+    let events =
+        events.map(|event| Ok::<_, std::io::Error>(Bytes::from(format!("data: {event}\n\n"))));
+    let mut response = Response::new(Body::from_stream(events));
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
+
+/// A WebSocket runtime: says "welcome" when asked for `/greeting`, and then echoes every message.
 pub(crate) struct WebSocketRuntime {
     pub(crate) address: SocketAddr,
+    /// The headers of the last handshake.
     pub(crate) seen: Arc<Mutex<Option<HeaderMap>>>,
 }
 
@@ -84,23 +87,33 @@ impl WebSocketRuntime {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(None));
-        #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
         tokio::spawn({
             let seen = Arc::clone(&seen);
             async move {
-                let (stream, _) = listener.accept().await.unwrap();
-                let look = |request: &server::Request, response: server::Response| {
-                    *seen.lock().unwrap() = Some(request.headers().clone());
-                    Ok(response)
-                };
-                let mut socket = accept_hdr_async(stream, look).await.unwrap();
-                while let Some(Ok(message)) = socket.next().await {
-                    if message.is_text() || message.is_binary() {
-                        let _ = socket.send(message).await;
-                    }
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(talk(stream, Arc::clone(&seen)));
                 }
             }
         });
         Self { address, seen }
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
+async fn talk(stream: TcpStream, seen: Arc<Mutex<Option<HeaderMap>>>) {
+    let mut greets = false;
+    let look = |request: &server::Request, response: server::Response| {
+        *seen.lock().unwrap() = Some(request.headers().clone());
+        greets = request.uri().path() == "/greeting";
+        Ok(response)
+    };
+    let mut socket = accept_hdr_async(stream, look).await.unwrap();
+    if greets {
+        let _ = socket.send("welcome".into()).await;
+    }
+    while let Some(Ok(message)) = socket.next().await {
+        if message.is_text() || message.is_binary() {
+            let _ = socket.send(message).await;
+        }
     }
 }

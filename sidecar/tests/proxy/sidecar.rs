@@ -1,24 +1,32 @@
 //! A sidecar under test, and what people do with it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::body::{Body, to_bytes};
 use clap::Parser;
 use edge::{
     oidc::{
         UnixTime,
-        testing::{ALICE, AUDIENCE, Idp, IdpServer, claims, with},
+        testing::{ALICE, AUDIENCE, Idp, IdpServer, claims, logout_claims, with},
     },
     shutdown::{Shutdown, Trigger},
 };
 use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use serde_json::Value;
 use sidecar::proxy::{Args, Proxy};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, client::IntoClientRequest},
+};
+
+/// How long a test waits for what must happen, instead of for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The value of `OPENCLAW_GATEWAY_TOKEN`.
 pub(crate) const GATEWAY_TOKEN: &str = "gateway-secret";
@@ -47,6 +55,23 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// What must happen soon.
+pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, event).await.expect("this should have happened by now")
+}
+
+/// The next piece of a body; none at its clean end.
+pub(crate) async fn next(body: &mut Body) -> Option<String> {
+    loop {
+        let frame = soon(body.frame()).await?.expect("the body broke off");
+        let data = frame.into_data().ok()?;
+        // HTTP/2 may end with an empty frame.
+        if !data.is_empty() {
+            return Some(String::from_utf8(data.to_vec()).unwrap());
+        }
+    }
+}
+
 impl Sidecar {
     /// A sidecar in front of `upstream`, with an issuer that is up.
     pub(crate) async fn before(upstream: SocketAddr) -> Self {
@@ -73,6 +98,48 @@ impl Sidecar {
     /// Alice's token, with some claims changed.
     pub(crate) fn token(&self, changes: Value) -> String {
         Idp::shared().token(&with(claims(&self.idp.issuer, ALICE, UnixTime::now()), changes))
+    }
+
+    /// The value of `Authorization` with alice's token of the session `sid`, accepted for two seconds
+    /// more: its `exp` was 28 s ago, and the leeway is 30 s.
+    pub(crate) fn ending(&self, sid: &str) -> String {
+        let exp = UnixTime::now().as_secs() - 28;
+        format!("Bearer {}", self.token(serde_json::json!({"sid": sid, "exp": exp})))
+    }
+
+    /// The value of `Authorization` with a good token of alice's session `sid`.
+    pub(crate) fn bearer_of(&self, sid: &str) -> String {
+        format!("Bearer {}", self.token(serde_json::json!({"sid": sid})))
+    }
+
+    /// A logout token about alice, with some claims changed.
+    pub(crate) fn logout_token(&self, changes: Value) -> String {
+        let claims = with(logout_claims(&self.idp.issuer, ALICE, UnixTime::now()), changes);
+        let header = serde_json::json!({
+            "alg": "RS256", "typ": "logout+jwt", "kid": Idp::shared().kid("RS256")
+        });
+        Idp::shared().sign("RS256", &header.to_string(), &claims.to_string())
+    }
+
+    /// What the issuer posts to say that a session is over.
+    pub(crate) async fn back_channel(&self, form: String) -> Answer {
+        let request = Request::post(format!("http://{}/backchannel-logout", self.admin))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form)).unwrap()).await
+    }
+
+    /// A WebSocket at `path`.
+    pub(crate) async fn websocket(
+        &self,
+        path: &str,
+        bearer: Option<&str>,
+    ) -> Result<WebSocketStream<TcpStream>, tungstenite::Error> {
+        let mut request = format!("ws://{}{path}", self.data).into_client_request().unwrap();
+        if let Some(bearer) = bearer {
+            request.headers_mut().insert(header::AUTHORIZATION, bearer.parse().unwrap());
+        }
+        let stream = TcpStream::connect(self.data).await.unwrap();
+        client_async(request, stream).await.map(|(socket, _)| socket)
     }
 
     /// A GET for `path` with these headers, answered.

@@ -1,0 +1,7 @@
+//! Paths that one program serves and another asks.
+
+/// Auth sidecar, admin: what its client did last, as JSON. The spawner's reaper asks.
+pub const ACTIVITY: &str = "/activity";
+/// Auth sidecar, admin: OpenID Connect Back-Channel Logout 1.0. The spawner passes on what the issuer
+/// sent it.
+pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";

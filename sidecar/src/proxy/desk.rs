@@ -1,0 +1,96 @@
+//! What the spawner asks and tells, on the admin port. Others in the pod network may reach that too:
+//! a logout is believed for its signature alone, and the activity holds no secret.
+
+use std::sync::Arc;
+
+use axum::{
+    Form, Json, Router,
+    extract::{DefaultBodyLimit, State, rejection::FormRejection},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use contract::path;
+use edge::{
+    activity::{Activity, ActivityReport},
+    oidc::{LogoutRejection, Token, UnixTime, Verifier},
+    problem::Problem,
+    sessions::Sessions,
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::metrics::GateMetrics;
+
+/// The part of the admin port that is about the user's sessions.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// The `aud` of a logout token.
+    pub(super) client: String,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) activity: Activity,
+    pub(super) metrics: GateMetrics,
+}
+
+/// OpenID Connect Back-Channel Logout 1.0 section 2.5. What else is in the form is not for us.
+#[derive(Deserialize)]
+struct LogoutRequest {
+    logout_token: String,
+}
+
+/// A form with the longest token that is looked at, and a little beside it.
+///
+/// There is no limit on the rate: whoever used it up could hold off the issuer's own logout. A token
+/// costs about as much as reading its request, and fetching keys for it is rationed.
+const MAX_FORM: usize = Token::MAX_BYTES + 1024;
+
+impl Desk {
+    pub(super) fn router(self) -> Router {
+        Router::new()
+            .route(path::ACTIVITY, get(tell_activity))
+            .route(path::BACKCHANNEL_LOGOUT, post(log_out))
+            .layer(DefaultBodyLimit::max(MAX_FORM))
+            .with_state(Arc::new(self))
+    }
+
+    /// Ends the sessions that the token names, and refuses their tokens from now on.
+    async fn log_out(&self, token: &str) -> Result<(), LogoutRejection> {
+        let verdict = match Token::from_text(token) {
+            Ok(token) => self.verifier.verify_logout(&token, &self.client).await,
+            Err(malformed) => Err(malformed.into()),
+        };
+        self.metrics.count_logout(&verdict);
+        let sessions = self.sessions.log_out(&verdict?, UnixTime::now());
+        tracing::info!(sessions, "logged out by the issuer");
+        Ok(())
+    }
+}
+
+async fn tell_activity(State(desk): State<Arc<Desk>>) -> Json<ActivityReport> {
+    Json(desk.activity.report())
+}
+
+/// Section 2.8: 200 also when there was nothing to end, 400 for what is not believed; never cached.
+async fn log_out(
+    State(desk): State<Arc<Desk>>,
+    form: Result<Form<LogoutRequest>, FormRejection>,
+) -> Response {
+    let mut response = match form {
+        Ok(Form(LogoutRequest { logout_token })) => match desk.log_out(&logout_token).await {
+            Ok(()) => StatusCode::OK.into_response(),
+            Err(rejection) => {
+                tracing::warn!(reason = rejection.reason(), detail = %rejection, "logout refused");
+                rejection.into_response()
+            }
+        },
+        Err(malformed) => {
+            tracing::warn!(reason = "malformed_form", detail = %malformed, "logout refused");
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "The logout is malformed")
+                .detail("a form with one `logout_token` of at most 16 KiB is expected")
+                .into_response()
+        }
+    };
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+}
