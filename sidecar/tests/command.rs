@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has to fail")]
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -11,7 +12,7 @@ use edge::oidc::{
     UnixTime,
     testing::{ALICE, BOB, Idp, claims, with},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const ISSUER: &str = "https://id.example/realms/acme";
@@ -156,6 +157,39 @@ fn proxy_checks_its_configuration_before_it_binds() {
         assert!(stderr.contains(words), "{stderr}");
         assert!(!stderr.contains("listening"), "{stderr}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_proxy_is_one_thread_and_ends_when_it_is_told_to() {
+    let keys = keys(&Idp::shared().jwks().to_string());
+    let mut proxy = Command::new(env!("CARGO_BIN_EXE_sidecar"))
+        .args(["proxy", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--audience=a"])
+        .args(["--gateway-auth=none", "--user", ALICE, "--issuer", ISSUER, "--jwks-file"])
+        .arg(&keys.file)
+        .env_clear()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Kept until the end: without a reader the log could not be written.
+    let mut log = BufReader::new(proxy.stderr.take().unwrap()).lines();
+    let admin = log.by_ref().map(Result::unwrap).find_map(|line| {
+        let entry: Value = serde_json::from_str(&line).unwrap();
+        (entry["listener"] == "admin").then(|| entry["address"].as_str().unwrap().to_owned())
+    });
+    // Answers only once everything has started.
+    let mut ready = TcpStream::connect(admin.unwrap()).unwrap();
+    ready.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    ready.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+    assert_eq!(threads.map(str::trim), Some("1"));
+    let told = Command::new("kill").arg(proxy.id().to_string()).status().unwrap();
+    assert!(told.success());
+    assert_eq!(proxy.wait().unwrap().code(), Some(0));
 }
 
 #[test]
