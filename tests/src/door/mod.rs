@@ -99,6 +99,12 @@ impl Door {
         Ok(self)
     }
 
+    /// Host and port.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// A GET request.
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
@@ -114,7 +120,8 @@ impl Door {
         self.call(Method::DELETE, path)
     }
 
-    fn call(&self, method: Method, path: &str) -> Call {
+    /// A request of any method.
+    pub fn call(&self, method: Method, path: &str) -> Call {
         let what = format!("{method} {path} at {self}");
         let request = Request::builder().method(method).uri(path);
         let request = request.header(header::HOST, &self.authority);

@@ -2,6 +2,7 @@
 //! issuer in a token is then the same for everybody.
 
 mod distribution;
+mod realm;
 mod token;
 
 use std::{path::Path, process::Command};
@@ -10,6 +11,7 @@ use anyhow::{Result, bail};
 use http::StatusCode;
 use serde::Deserialize;
 
+pub use realm::Realm;
 pub use token::Token;
 
 use crate::{
@@ -30,16 +32,20 @@ pub const CLIENT_SECRET: &str = "openclaw-dev-secret";
 
 const PORT: u16 = 8180;
 
+/// Where [`Keycloak::of_its_own`] is.
+const OWN_PORT: u16 = 8190;
+
 /// How its process is recorded.
 const PROCESS: &str = "keycloak";
-
-const TOKEN_PATH: &str = "/realms/acme/protocol/openid-connect/token";
+/// The same of [`Keycloak::of_its_own`].
+const OWN_PROCESS: &str = "keycloak-of-its-own";
 
 /// A running Keycloak.
 #[derive(Clone, Debug)]
 pub struct Keycloak {
     door: Door,
     base_url: String,
+    realm: String,
 }
 
 /// What a user gets by signing in.
@@ -49,14 +55,45 @@ pub struct Tokens {
     pub access: Token,
     /// Tells a client who signed in. Opens nothing.
     pub id: Token,
+    /// Gets new tokens of the same session from Keycloak. Opens nothing.
+    pub refresh: Token,
 }
 
 impl Keycloak {
     /// Where this cluster's Keycloak is, or will be.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
-        let authority = format!("{}:{PORT}", cluster.host_address);
-        Self { door: Door::at("Keycloak", &authority), base_url: format!("http://{authority}") }
+        Self::at(&format!("{}:{PORT}", cluster.host_address))
+    }
+
+    /// A second one, for a test that stops it or takes its keys away. It has no realm of ours.
+    ///
+    /// # Errors
+    /// As [`Self::ensure_running`].
+    pub async fn of_its_own(cluster: &Cluster) -> Result<Self> {
+        let keycloak = Self::at(&format!("127.0.0.1:{OWN_PORT}"));
+        let home = distribution::installed().await?;
+        let mut command = keycloak.command(&home);
+        command.env("KC_BOOTSTRAP_ADMIN_USERNAME", realm::ADMIN);
+        command.env("KC_BOOTSTRAP_ADMIN_PASSWORD", realm::ADMIN);
+        process::ensure(cluster, OWN_PROCESS, &command, || keycloak.answers("master")).await?;
+        Ok(keycloak)
+    }
+
+    /// Ends [`Self::of_its_own`].
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn stop_its_own(cluster: &Cluster) -> Result<()> {
+        process::stop(cluster, OWN_PROCESS).await
+    }
+
+    fn at(authority: &str) -> Self {
+        Self {
+            door: Door::at("Keycloak", authority),
+            base_url: format!("http://{authority}"),
+            realm: "acme".to_owned(),
+        }
     }
 
     /// Makes sure that it runs, with the realm of today.
@@ -72,19 +109,22 @@ impl Keycloak {
             std::fs::create_dir_all(home.join("data/import"))?;
             std::fs::write(&realm, REALM)?;
         }
-        let command = self.command(&home, &cluster.host_address);
-        process::ensure(cluster, PROCESS, &command, || async {
-            let call = self.door.get("/realms/acme/.well-known/openid-configuration");
-            call.send().await.is_ok_and(|answer| answer.status == StatusCode::OK)
-        })
-        .await
+        let mut command = self.command(&home);
+        command.arg("--import-realm");
+        process::ensure(cluster, PROCESS, &command, || self.answers(&self.realm)).await
     }
 
-    fn command(&self, home: &Path, address: &str) -> Command {
+    async fn answers(&self, realm: &str) -> bool {
+        let call = self.door.get(&format!("/realms/{realm}/.well-known/openid-configuration"));
+        call.send().await.is_ok_and(|answer| answer.status == StatusCode::OK)
+    }
+
+    fn command(&self, home: &Path) -> Command {
         let mut command = Command::new(home.join("bin/kc.sh"));
-        command.args(["start", "--optimized", "--import-realm", "--http-enabled=true"]);
+        command.args(["start", "--optimized", "--http-enabled=true"]);
+        let (address, port) = self.door.authority().rsplit_once(':').unwrap_or_default();
         command.arg(format!("--http-host={address}"));
-        command.arg(format!("--http-port={PORT}"));
+        command.arg(format!("--http-port={port}"));
         command.arg(format!("--hostname={}", self.base_url));
         command.env("JAVA_OPTS_KC_HEAP", "-Xms128m -Xmx512m");
         // Measured: 29 instead of 47 seconds of processor time to start, and it will not run long.
@@ -95,13 +135,13 @@ impl Keycloak {
     /// The realm's issuer: the `iss` of its tokens.
     #[must_use]
     pub fn issuer(&self) -> String {
-        format!("{}/realms/acme", self.base_url)
+        format!("{}/realms/{}", self.base_url, self.realm)
     }
 
     /// Where tokens are asked for.
     #[must_use]
     pub fn token_url(&self) -> String {
-        format!("{}{TOKEN_PATH}", self.base_url)
+        format!("{}/protocol/openid-connect/token", self.issuer())
     }
 
     /// The realm's public keys, as it publishes them.
@@ -109,7 +149,7 @@ impl Keycloak {
     /// # Errors
     /// No answer.
     pub async fn keys(&self) -> Result<String> {
-        let call = self.door.get("/realms/acme/protocol/openid-connect/certs");
+        let call = self.door.get(&format!("/realms/{}/protocol/openid-connect/certs", self.realm));
         call.send().await?.expect(StatusCode::OK).await?.text().await
     }
 
@@ -126,11 +166,6 @@ impl Keycloak {
     /// # Errors
     /// Keycloak refuses.
     pub async fn sign_in_at(&self, client: &str, person: &Person) -> Result<Tokens> {
-        #[derive(Deserialize)]
-        struct Grant {
-            access_token: String,
-            id_token: String,
-        }
         let password = person.password();
         let mut form = vec![
             ("grant_type", "password"),
@@ -144,8 +179,24 @@ impl Keycloak {
             CLIENT_OTHER => {}
             _ => bail!("the realm has no client {client}"),
         }
-        let answer = self.door.post(TOKEN_PATH).form(&form).send().await?;
-        let grant: Grant = answer.expect(StatusCode::OK).await?.json().await?;
-        Ok(Tokens { access: Token::new(grant.access_token), id: Token::new(grant.id_token) })
+        self.grant(&form).await
+    }
+
+    async fn grant(&self, form: &[(&str, &str)]) -> Result<Tokens> {
+        #[derive(Deserialize)]
+        struct Grant {
+            access_token: String,
+            id_token: String,
+            refresh_token: String,
+        }
+        let path = format!("/realms/{}/protocol/openid-connect/token", self.realm);
+        let answer = self.door.post(&path).form(form).send().await?;
+        let Grant { access_token, id_token, refresh_token } =
+            answer.expect(StatusCode::OK).await?.json().await?;
+        Ok(Tokens {
+            access: Token::new(access_token),
+            id: Token::new(id_token),
+            refresh: Token::new(refresh_token),
+        })
     }
 }

@@ -33,9 +33,22 @@ impl Token {
     /// # Errors
     /// The token is no JWT, or has no such claim.
     pub fn claim(&self, name: &str) -> Result<Value> {
-        let payload = self.0.split('.').nth(1).context("not a JWT")?;
-        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
-        claims.get(name).cloned().with_context(|| format!("no claim {name}"))
+        self.member(1, name)
+    }
+
+    /// Which key signed it, as its header says.
+    ///
+    /// # Errors
+    /// The token is no JWT, or does not say so.
+    pub fn key_id(&self) -> Result<String> {
+        let kid = self.member(0, "kid")?;
+        Ok(kid.as_str().context("kid is no text")?.to_owned())
+    }
+
+    fn member(&self, part: usize, name: &str) -> Result<Value> {
+        let part = self.0.split('.').nth(part).context("not a JWT")?;
+        let members: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part)?)?;
+        members.get(name).cloned().with_context(|| format!("no member {name}"))
     }
 
     /// Waits until every verifier must say that this token has ended: a wait for its own `exp` by
