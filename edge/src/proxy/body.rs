@@ -134,7 +134,7 @@ mod tests {
 
     use futures::{StreamExt, stream};
     use http::Request;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -161,7 +161,7 @@ mod tests {
         }
         assert!(events.frame().await.is_none());
         assert_eq!(start.elapsed(), MINUTE);
-        let cut = download.frame().await.unwrap().unwrap_err();
+        let cut = timeout(MINUTE, download.frame()).await.expect("an end").unwrap().unwrap_err();
         assert!(cut.to_string().contains("session ended"), "{cut}");
         assert!(download.frame().await.is_none());
     }
