@@ -112,7 +112,7 @@ $(CARGO_DENY)/bin/cargo-deny:
 	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
 .PHONY: bench
-bench: bench-webhook ## goals, and ratios beside a peer or a baseline; results in target/bench too
+bench: bench-webhook bench-sidecar ## goals, and ratios beside a peer or a baseline; results in target/bench too
 
 BENCH_STATE := $(CURDIR)/target/bench/cluster
 
@@ -124,6 +124,13 @@ bench-webhook: toolchain ## the webhook: one admission in process, over TLS, and
 	$(CLUSTER) up --control-plane-only && export $$($(CLUSTER) env | grep '^KUBECONFIG=') && \
 	BENCH_KUBECONFIG=$$KUBECONFIG $(BINARIES)/examples/bench-webhook; status=$$?; \
 	$(CLUSTER) down; exit $$status
+
+# The sidecar as the Dockerfile builds it.
+.PHONY: bench-sidecar
+bench-sidecar: toolchain ## the sidecar beside HAProxy, Envoy and Apache (6 minutes, needs two quiet cores)
+	$(DOCKERFILE_PROFILE) cargo build --profile image --target $(TARGET) -p sidecar --target-dir target/bench
+	cargo build --release -p bench
+	target/release/bench-sidecar --sidecar target/bench/$(TARGET)/image/sidecar
 
 .PHONY: up
 up: ## a one-node cluster: kind where Docker runs, otherwise the real parts on this host

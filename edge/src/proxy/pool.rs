@@ -26,8 +26,9 @@ use crate::program::BoxError;
 /// How long an unused connection is kept: shorter than any server's own limit, so that it is rare
 /// to send a request into a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Unused connections kept for one authority.
-const IDLE_CONNECTIONS: usize = 8;
+/// Unused connections kept for one authority. Fewer than requests at once would open and close a
+/// connection for most requests; [`IDLE_TIMEOUT`] gives them back soon.
+const IDLE_CONNECTIONS: usize = 512;
 /// What hyper may buffer of one answer's head, or between a fast upstream and a slow client.
 const BUFFER: usize = 32 * 1024;
 
