@@ -128,7 +128,7 @@ bench-webhook: toolchain ## the webhook: one admission in process, over TLS, and
 # The sidecar as the Dockerfile builds it.
 .PHONY: bench-sidecar
 bench-sidecar: toolchain ## the sidecar beside HAProxy, Envoy and Apache (6 minutes, needs two quiet cores)
-	$(DOCKERFILE_PROFILE) cargo build --profile image --target $(TARGET) -p sidecar --target-dir target/bench
+	$$(sed -n 's/^ENV \(CARGO_PROFILE_.*\)/env \1/p' Dockerfile) cargo build --profile image --target $(TARGET) -p sidecar --target-dir target/bench
 	cargo build --release -p bench
 	target/release/bench-sidecar --sidecar target/bench/$(TARGET)/image/sidecar
 
