@@ -7,29 +7,31 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
-use http::{HeaderValue, Request, StatusCode, Uri, header, uri::InvalidUri};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+use http::{
+    HeaderValue, Request, StatusCode, Uri, header,
+    uri::{InvalidUri, PathAndQuery},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
+use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceExt;
 
 use crate::{program::BoxError, tls};
 
 /// How long a TCP connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept. Documents are fetched minutes apart.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
 
-/// Fetches documents over http and https.
+/// Fetches documents over http and https, minutes apart: each over a connection of its own, which
+/// ends with it. Nothing of it stays in memory.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: HttpsClient,
+    connector: HttpsConnector<HttpConnector>,
 }
 
 /// A file of CA certificates that cannot be used.
@@ -79,6 +81,9 @@ pub enum FetchFault {
     /// Another scheme.
     #[error("neither http nor https")]
     Scheme,
+    /// A host that a request cannot name.
+    #[error("not a usable host")]
+    Host,
     /// No connection, or it broke before the answer.
     #[error("unreachable")]
     Unreachable(#[source] BoxError),
@@ -107,12 +112,7 @@ impl FetchError {
 impl Fetcher {
     /// Trusts the public CAs of Mozilla's list and, besides, those in `ca_file` (PEM).
     pub fn new(ca_file: Option<&Path>) -> Result<Self, CaError> {
-        let connector = https_connector(trust(ca_file)?, CONNECT_TIMEOUT)?;
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Ok(Self { client })
+        Ok(Self { connector: https_connector(trust(ca_file)?, CONNECT_TIMEOUT)? })
     }
 
     /// The body of a 200 answer to GET, at most `max_bytes`, all within `timeout`.
@@ -129,11 +129,13 @@ impl Fetcher {
     }
 
     async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
-        let response = self
-            .client
-            .request(get_json(url)?)
-            .await
-            .map_err(|error| FetchFault::Unreachable(error.into()))?;
+        let url: Uri = url.parse()?;
+        let request = get_json(&url)?;
+        let stream = self.connector.clone().oneshot(url).await.map_err(FetchFault::Unreachable)?;
+        let unreachable = |error: hyper::Error| FetchFault::Unreachable(error.into());
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(unreachable)?;
+        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let response = sender.send_request(request).await.map_err(unreachable)?;
         if response.status() != StatusCode::OK {
             return Err(FetchFault::Status(response.status()));
         }
@@ -145,13 +147,19 @@ impl Fetcher {
     }
 }
 
-fn get_json(url: &str) -> Result<Request<Body>, FetchFault> {
-    let url: Uri = url.parse()?;
+fn get_json(url: &Uri) -> Result<Request<Body>, FetchFault> {
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(FetchFault::Scheme);
     }
+    let host = url.port().map_or_else(
+        || url.host().unwrap_or_default().to_owned(),
+        |port| format!("{}:{port}", url.host().unwrap_or_default()),
+    );
+    let host = HeaderValue::from_str(&host).map_err(|_| FetchFault::Host)?;
+    let target = url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = url;
+    *request.uri_mut() = target.into();
+    request.headers_mut().insert(header::HOST, host);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     Ok(request)
 }
@@ -229,6 +237,18 @@ mod tests {
         assert_eq!(fetch(&url, 9).await.unwrap(), "123456789");
         let error = fetch(&url, 8).await.unwrap_err();
         assert!(matches!(error.fault(), FetchFault::TooLarge(8)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_host_and_the_query_are_those_of_the_url() {
+        let said = async |request: http::Request<Body>| {
+            format!("{:?} {}", request.headers().get(header::HOST), request.uri())
+        };
+        let url = server(Router::new().fallback(said)).await;
+        let host = url.trim_start_matches("http://");
+        let answer = fetch(&format!("{url}/keys?a=b"), 100).await.unwrap();
+        assert_eq!(answer, format!("Some({host:?}) /keys?a=b"));
+        assert_eq!(fetch(&url, 100).await.unwrap(), format!("Some({host:?}) /"));
     }
 
     #[tokio::test]
