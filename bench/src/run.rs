@@ -55,8 +55,8 @@ const TOKENS: usize = 4096;
 const CONNECTIONS: usize = 32;
 /// Connections while memory is measured.
 const BURST_CONNECTIONS: usize = 400;
-/// How long a program rests after its start before its memory counts as idle.
-const SETTLE: Duration = Duration::from_secs(2);
+/// How long the programs rest after their start before their memory counts as idle.
+const SETTLE: Duration = Duration::from_secs(6);
 /// How long the 400 connections are busy.
 const BURST: Duration = Duration::from_secs(3);
 /// How long a program may take to give memory back.
@@ -141,10 +141,16 @@ impl Bench {
     }
 
     async fn round(&self, peers: &mut [Peer], report: &mut Report) -> Result<()> {
-        let mut rested = Vec::new();
+        let mut started = Vec::new();
         for peer in peers.iter_mut() {
-            let begun = self.burst(peer).await;
-            rested.push(begun.with_context(|| peer.kind.name())?);
+            let running = peer.start(self.cores, &self.token).await;
+            started.push(running.with_context(|| peer.kind.name())?);
+        }
+        sleep(SETTLE).await;
+        let mut rested = Vec::new();
+        for (peer, running) in peers.iter().zip(started) {
+            let burst = self.burst(peer.address, running).await;
+            rested.push(burst.with_context(|| peer.kind.name())?);
         }
         let mut halves = Vec::new();
         for Rested { running, idle, under_load, since } in rested {
@@ -163,11 +169,9 @@ impl Bench {
     }
 
     /// Memory idle and with many connections. Every program starts anew for it.
-    async fn burst(&self, peer: &mut Peer) -> Result<Rested> {
-        let running = peer.start(self.cores, &self.token).await?;
-        sleep(SETTLE).await;
+    async fn burst(&self, address: SocketAddr, running: Running) -> Result<Rested> {
         let idle = running.program.memory()?;
-        let target = Target { address: peer.address, requests: self.cached.clone() };
+        let target = Target { address, requests: self.cached.clone() };
         let load = Closed::start(&target, BURST_CONNECTIONS).await?;
         load.during(BURST).await;
         let under_load = running.program.memory()?;
