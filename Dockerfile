@@ -6,7 +6,7 @@ COPY rust-toolchain.toml ./
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
 COPY . .
 # These images are kept and pulled: smaller is worth the minutes.
-ENV CARGO_PROFILE_IMAGE_LTO=thin CARGO_PROFILE_IMAGE_CODEGEN_UNITS=4
+ENV CARGO_PROFILE_IMAGE_LTO=fat CARGO_PROFILE_IMAGE_CODEGEN_UNITS=1
 RUN cargo build --profile image --target "$(uname -m)-unknown-linux-musl" -p webhook -p sidecar -p spawner -p runtime \
  && mkdir /out && for program in webhook sidecar spawner runtime; do \
       cp "target/$(uname -m)-unknown-linux-musl/image/$program" /out/; done

@@ -14,7 +14,7 @@ use http::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
 use tokio_util::task::AbortOnDropHandle;
@@ -24,8 +24,6 @@ use crate::{program::BoxError, tls};
 
 /// How long a TCP connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 /// Fetches documents over http and https, minutes apart: each over a connection of its own, which
 /// ends with it. Nothing of it stays in memory.

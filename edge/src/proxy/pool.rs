@@ -77,9 +77,12 @@ impl Pool {
     pub(super) fn reuse(&self, authority: &Authority) -> Option<Lease> {
         let mut idle = lock(&self.idle);
         let connections = idle.connections.get_mut(authority)?;
-        connections.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_TIMEOUT);
-        // One whose last answer has only just ended may not be ready.
-        let ready = connections.iter().rposition(|(sender, _)| sender.is_ready())?;
+        // One whose last answer has only just ended may not be ready, and a closed one never is.
+        // The latest comes first; what is too old is left to the sweep.
+        let usable = |(sender, since): &(Sender, Instant)| {
+            sender.is_ready() && since.elapsed() < IDLE_TIMEOUT
+        };
+        let ready = connections.iter().rposition(usable)?;
         let (sender, _) = connections.remove(ready);
         Some(self.lease(sender, authority))
     }
