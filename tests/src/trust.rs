@@ -140,10 +140,10 @@ impl Trust {
         for webhook in configuration.webhooks.iter_mut().flatten() {
             webhook.client_config.ca_bundle = None;
         }
-        self.configurations
-            .create(&kube::api::PostParams::default(), &configuration)
-            .await
-            .map(drop)?;
+        // In helm's name: as somebody else's, its fields would stand against the next upgrade.
+        let name = configuration.name_any();
+        let restored = Patch::Apply(&configuration);
+        self.configurations.patch(&name, &PatchParams::apply("helm"), &restored).await.map(drop)?;
         Ok(())
     }
 

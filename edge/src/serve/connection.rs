@@ -14,13 +14,16 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
+    sync::{Notify, OwnedSemaphorePermit},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{Server, Timeout, answer::Answer, guard::Guard};
 use crate::{program::BoxError, tunnels::Tunnels};
+
+/// How long a connection without a request is kept once no more is accepted.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 impl Server {
     /// One accepted connection, from handshake to its last response.
@@ -60,14 +63,18 @@ impl Server {
         let _counted = self.limits.metrics.connection();
         let answer = Arc::new(Answer::default());
         let io = TokioIo::new(Guard::new(io, &self.limits, Arc::clone(&answer)));
-        let spoke = AtomicBool::new(false);
+        let first = First::default();
         let service = service_fn(|request: Request<Incoming>| {
-            spoke.store(true, Ordering::Relaxed);
+            first.came();
             Arc::clone(self).answer(request, peer, tunnels.clone(), Arc::clone(&answer))
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
-        let mut closing = pin!(self.closing.cancelled());
-        let mut silence = pin!(silent_for(2 * self.limits.header_timeout, &spoke));
+        let mut closing = pin!(async {
+            self.closing.cancelled().await;
+            // A connection that was accepted a moment ago has its first request on the way.
+            let _ = timeout(FIRST_REQUEST, first.awaited()).await;
+        });
+        let mut silence = pin!(first.missing_for(2 * self.limits.header_timeout));
         let mut open = true;
         loop {
             tokio::select! {
@@ -95,11 +102,37 @@ impl Server {
     }
 }
 
-/// Resolves when a connection has sent no request by then; otherwise never. The guard's timer is
-/// half as long, but knows nothing of HTTP/2.
-async fn silent_for(patience: Duration, spoke: &AtomicBool) {
-    tokio::time::sleep(patience).await;
-    if spoke.load(Ordering::Relaxed) {
-        std::future::pending().await
+/// Whether a connection has sent a request.
+#[derive(Default)]
+struct First {
+    seen: AtomicBool,
+    tell: Notify,
+}
+
+impl First {
+    fn came(&self) {
+        if !self.seen.swap(true, Ordering::Relaxed) {
+            self.tell.notify_one();
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when it has.
+    async fn awaited(&self) {
+        if !self.is_here() {
+            self.tell.notified().await;
+        }
+    }
+
+    /// Resolves when it has not by then; otherwise never. The guard's timer is half as long, but
+    /// knows nothing of HTTP/2.
+    async fn missing_for(&self, patience: Duration) {
+        tokio::time::sleep(patience).await;
+        if self.is_here() {
+            std::future::pending().await
+        }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     extract::ConnectInfo,
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode, Version};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
@@ -45,13 +45,29 @@ impl Server {
             return Ok(finished(no_place(), log, None));
         };
         let held = Some((place, metrics.request()));
+        let version = request.version();
         let request = self.dress(request, peer, tunnels);
-        let response = match self.router.clone().oneshot(request).await {
+        let mut response = match self.router.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
+        self.say_last(version, &mut response);
         answer.given(response.status() == StatusCode::SWITCHING_PROTOCOLS);
         Ok(finished(response, log, held))
+    }
+
+    /// From the first signal on, each answer over HTTP/1.1 is the last of its connection. One that is
+    /// closed between two requests instead may have the next one on its way, and whoever sent a POST
+    /// into it cannot know whether to send it again (RFC 9112 section 9.5).
+    fn say_last(&self, version: Version, response: &mut Response) {
+        let http_1 = version <= Version::HTTP_11;
+        if http_1
+            && self.shutdown.is_draining()
+            && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
     }
 
     fn dress(

@@ -62,6 +62,36 @@ async fn a_request_in_flight_is_answered_and_then_the_server_ends() {
 }
 
 #[tokio::test]
+async fn during_the_delay_each_answer_says_that_it_is_the_last() {
+    let router = Router::new().route("/", get(async || "hello"));
+    let server = Server::start_with(router, drain(3600, 7200), None).await;
+    let mut client = RawClient::connect(server.address).await;
+    client.say(REQUEST).await;
+    let before = client.hear_until("hello").await;
+    assert!(!before.contains("connection: close"), "{before}");
+    server.drain();
+    client.say(REQUEST).await;
+    let last = client.hear_all().await;
+    assert!(last.contains("connection: close") && last.ends_with("hello"), "{last}");
+    server.abort();
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn a_connection_made_just_before_the_end_is_answered() {
+    let server = Server::start(Router::new().route("/", get(async || "hello"))).await;
+    let mut client = RawClient::connect(server.address).await;
+    // Accepted, because those after it are not answered before it.
+    exchange(server.address, READYZ).await;
+    server.drain();
+    closed(server.address).await;
+    client.say(REQUEST).await;
+    let answer = client.hear_all().await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.ended().await;
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed() {
     let server = Server::start(Router::new().route("/", get(async || "hello"))).await;
     let mut client = RawClient::connect(server.address).await;

@@ -40,12 +40,14 @@ async fn an_upgrade_leaves_the_ca_bundle_to_the_webhook() -> Result<()> {
     };
     let upgrade = async {
         for seconds in [6, 5] {
-            install::chart(&stage.cluster, &stage.kube, &values(seconds)?).await?;
+            let values = values(seconds)?;
+            // On the heap: a debug build's futures, one in another, outgrow a test's stack.
+            Box::pin(install::chart(&stage.cluster, &stage.kube, &values)).await?;
             assert_eq!(trust.bundle().await?, bundle, "after an upgrade");
         }
         Ok(())
     };
-    let upgrade = patience::during("two upgrades", upgrade);
+    let upgrade = patience::during("two upgrades", Box::pin(upgrade));
     let (_, tally) = while_admitting(&stage.pods, USER, 100, upgrade).await?;
     tally.expect_all_of(100)?;
     let owners: Vec<_> = trust

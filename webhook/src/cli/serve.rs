@@ -1,6 +1,6 @@
 //! `serve`: from a checked configuration to two open ports.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use contract::port;
 use edge::{
@@ -19,6 +19,10 @@ use crate::{
     metrics,
     server::{self, App},
 };
+
+/// The API server keeps an unused connection for 90 s (`IdleConnTimeout` of client-go's transports)
+/// and does not repeat an admission whose connection was closed under it: it must be the one to close.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -59,7 +63,7 @@ async fn run(args: ServeArgs, shutdown: Shutdown) -> Ended {
     let configuration = readiness.gate("config");
     let called = readiness.gate("handshake");
     let (metrics, registry) = metrics::registry();
-    let limits = Limits { drain, ..Limits::default() };
+    let limits = Limits { drain, idle_timeout: IDLE_TIMEOUT, ..Limits::default() };
     let admin = serve(
         admin_listener,
         None,
