@@ -81,10 +81,12 @@ async fn during_the_delay_each_answer_says_that_it_is_the_last() {
 async fn a_connection_made_just_before_the_end_is_answered() {
     let server = Server::start(Router::new().route("/", get(async || "hello"))).await;
     let mut client = RawClient::connect(server.address).await;
-    // Accepted, because those after it are not answered before it.
-    exchange(server.address, READYZ).await;
+    // It is accepted by then, because connections are in their order.
+    let mut idle = RawClient::connect(server.address).await;
+    idle.say(REQUEST).await;
+    idle.hear_until("hello").await;
     server.drain();
-    closed(server.address).await;
+    assert_eq!(idle.hear_all().await, "");
     client.say(REQUEST).await;
     let answer = client.hear_all().await;
     assert!(answer.ends_with("hello"), "{answer}");
