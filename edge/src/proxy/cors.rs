@@ -21,7 +21,7 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Which pages of other origins may call.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct CorsArgs {
-    /// Origins, such as https://app.example, whose pages may call with a token of their own, separated
+    /// Origins, such as `https://app.example`, whose pages may call with a token of their own, separated
     /// by commas. Never with cookies
     #[arg(long = "cors-origin", env = "CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     origins: Vec<HeaderValue>,
