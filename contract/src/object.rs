@@ -3,6 +3,9 @@
 
 use crate::UserId;
 
+/// The ConfigMap of the tenant's namespace that names the login sessions that ended early.
+pub const SIGNED_OUT: &str = "openclaw-signed-out";
+
 /// The user's pod.
 #[must_use]
 pub fn pod(user: &UserId) -> String {

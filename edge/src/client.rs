@@ -1,5 +1,5 @@
-//! A small HTTPS client for documents that a server needs from elsewhere: OpenID discovery and
-//! keys. One request, one bounded document; no redirects, no cookies, no retries.
+//! A small HTTPS client for documents that a server needs from elsewhere: OpenID discovery,
+//! keys and tokens. One request, one bounded document; no redirects, no cookies, no retries.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,12 +7,13 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
-    HeaderValue, Request, StatusCode, Uri, header,
+    HeaderValue, Method, Request, Response, StatusCode, Uri, header,
     uri::{InvalidUri, PathAndQuery},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::{ClientConfig, RootCertStore};
@@ -126,26 +127,70 @@ impl Fetcher {
             .map_err(|source| FetchError { url: url.to_owned(), source })
     }
 
+    /// The status and body of the answer to a form, whatever the status: OAuth says in the body of a
+    /// 400 what is wrong. At most `max_bytes`, all within `timeout`.
+    ///
+    /// `credentials` are a client's id and secret, sent as RFC 6749 section 2.3.1 has it.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        credentials: (&str, &str),
+        form: &[(&str, &str)],
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        let post = async {
+            let url: Uri = url.parse()?;
+            let request = form_request(&url, credentials, form)?;
+            let (response, _connection) = self.send(url, request).await?;
+            let status = response.status();
+            Ok((status, read(response.into_body(), max_bytes).await?))
+        };
+        let answer = tokio::time::timeout(timeout, post).await;
+        answer
+            .unwrap_or(Err(FetchFault::Timeout(timeout)))
+            .map_err(|source| FetchError { url: url.to_owned(), source })
+    }
+
     async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
         let url: Uri = url.parse()?;
         let request = get_json(&url)?;
-        let stream = self.connector.clone().oneshot(url).await.map_err(FetchFault::Unreachable)?;
-        let unreachable = |error: hyper::Error| FetchFault::Unreachable(error.into());
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(unreachable)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let response = sender.send_request(request).await.map_err(unreachable)?;
+        let (response, _connection) = self.send(url, request).await?;
         if response.status() != StatusCode::OK {
             return Err(FetchFault::Status(response.status()));
         }
-        match Limited::new(response.into_body(), max_bytes).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(FetchFault::TooLarge(max_bytes)),
-            Err(error) => Err(FetchFault::Body(error)),
-        }
+        read(response.into_body(), max_bytes).await
+    }
+
+    /// The head of the answer. Its body comes for as long as the connection is kept.
+    async fn send(
+        &self,
+        url: Uri,
+        request: Request<Body>,
+    ) -> Result<(Response<Incoming>, AbortOnDropHandle<hyper::Result<()>>), FetchFault> {
+        let stream = self.connector.clone().oneshot(url).await.map_err(FetchFault::Unreachable)?;
+        let unreachable = |error: hyper::Error| FetchFault::Unreachable(error.into());
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(unreachable)?;
+        let connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let response = sender.send_request(request).await.map_err(unreachable)?;
+        Ok((response, connection))
+    }
+}
+
+async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, FetchFault> {
+    match Limited::new(body, max_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(FetchFault::TooLarge(max_bytes)),
+        Err(error) => Err(FetchFault::Body(error)),
     }
 }
 
 fn get_json(url: &Uri) -> Result<Request<Body>, FetchFault> {
+    request_to(url, Method::GET, Body::empty())
+}
+
+/// A request as HTTP/1.1 has it: the path as its target, the host in a header.
+fn request_to(url: &Uri, method: Method, body: Body) -> Result<Request<Body>, FetchFault> {
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(FetchFault::Scheme);
     }
@@ -155,12 +200,34 @@ fn get_json(url: &Uri) -> Result<Request<Body>, FetchFault> {
     );
     let host = HeaderValue::from_str(&host).map_err(|_| FetchFault::Host)?;
     let target = url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let mut request = Request::new(Body::empty());
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
     *request.uri_mut() = target.into();
     request.headers_mut().insert(header::HOST, host);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     Ok(request)
 }
+
+fn form_request(
+    url: &Uri,
+    (id, secret): (&str, &str),
+    form: &[(&str, &str)],
+) -> Result<Request<Body>, FetchFault> {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let credentials = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let mut request = request_to(url, Method::POST, Body::from(form))?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+    // Base64 is always a header value.
+    if let Ok(mut value) = HeaderValue::try_from(format!("Basic {credentials}")) {
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The public CAs and those in `ca_file`.
 pub fn trust(ca_file: Option<&Path>) -> Result<RootCertStore, CaError> {

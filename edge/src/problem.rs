@@ -56,6 +56,24 @@ impl Problem {
         self
     }
 
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says to a person in every case.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What it says to a person this time, if there is more than the title.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// The stable word, also for metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -63,8 +81,10 @@ impl Problem {
     }
 }
 
+/// The answer carries the problem as an extension too, for whoever words it for people.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let problem = self.clone();
         let document = Document {
             kind: format!("urn:openclaw:problem:{}", self.code),
             title: self.title,
@@ -80,6 +100,7 @@ impl IntoResponse for Problem {
         let text = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,7 @@
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::Uri;
 
@@ -66,6 +69,14 @@ pub struct KeyArgs {
     /// PEM file of CA certificates to trust besides the public ones
     #[arg(long, env = "OIDC_CA_FILE", value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+}
+
+impl OidcArgs {
+    /// CA certificates to trust besides the public ones, for whatever else is asked of the issuer.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.keys.ca_file.as_deref()
+    }
 }
 
 impl PolicyArgs {

@@ -8,6 +8,7 @@ mod algorithm;
 mod args;
 mod cache;
 mod claims;
+mod id_token;
 mod jose;
 mod json;
 mod jwk;
@@ -29,6 +30,7 @@ mod verifier;
 mod verify;
 
 pub use args::{KeyArgs, OidcArgs, PolicyArgs};
+pub use id_token::{IdTokenFault, Login};
 pub use keys::{KeyFileError, KeySet, KeySetError};
 pub use logout::{Logout, LogoutPolicy, LogoutRejection, verify_logout};
 pub use rejection::Rejection;

@@ -11,6 +11,8 @@ pub(super) enum TokenKind {
     Access,
     /// It ends a session (OpenID Connect Back-Channel Logout 1.0 section 2.4).
     Logout,
+    /// It tells a client who signed in (OpenID Connect Core 1.0 section 2).
+    Id,
 }
 
 impl TokenKind {
@@ -19,6 +21,7 @@ impl TokenKind {
         match self {
             Self::Access => &["JWT", "at+jwt", "application/at+jwt"],
             Self::Logout => &["JWT", "logout+jwt", "application/logout+jwt"],
+            Self::Id => &["JWT"],
         }
     }
 }

@@ -7,8 +7,8 @@ use prometheus_client::registry::Registry;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    KeyFileError, KeySet, Logout, LogoutPolicy, LogoutRejection, OidcArgs, Policy, Rejection,
-    Token, UnixTime, Verified,
+    IdTokenFault, KeyFileError, KeySet, Login, Logout, LogoutPolicy, LogoutRejection, OidcArgs,
+    Policy, Rejection, Token, UnixTime, Verified,
     args::KeyArgs,
     cache::VerdictCache,
     signed::{TokenKind, signed_claims},
@@ -104,6 +104,20 @@ impl Verifier {
         let claims = self.with_keys(signed).await?;
         let Policy { issuer, leeway, .. } = &self.policy;
         LogoutPolicy { issuer, client, leeway: *leeway }.check(&claims, UnixTime::now())
+    }
+
+    /// Decides about the ID token that ends `login`.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn verify_id_token(
+        &self,
+        token: &Token,
+        login: Login<'_>,
+    ) -> Result<(), IdTokenFault> {
+        let signed = |loaded: &Arc<Loaded>| signed_claims(token, &loaded.keys, TokenKind::Id);
+        let claims = self.with_keys(signed).await?;
+        login.check(token, &claims, &self.policy, UnixTime::now())
     }
 
     /// What a token must say to be accepted.
