@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{App, Caller},
+    app::App,
+    caller::Caller,
     model::{MY_SERVER, ServerModel},
     servers::{How, Started, Stopped},
     state::State as Stage,
@@ -98,9 +99,7 @@ pub(crate) async fn stop_server(
 ) -> Result<Response, Problem> {
     let budget = budget(&app, wait)?;
     app.snapshot(caller.user())?;
-    let (servers, user) = (app.servers.clone(), caller.user().clone());
-    let stopped = tokio::spawn(async move { servers.stop(&user).await }).await.map_err(ended)??;
-    let Stopped::Stopping { uid } = stopped else {
+    let Stopped::Stopping { uid } = stop(&app, caller.user()).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let mut follower = app.pods.follow(caller.user());
@@ -116,6 +115,12 @@ pub(crate) async fn stop_server(
 pub(crate) async fn start(app: &App, user: &UserId) -> Result<Started, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
     Ok(tokio::spawn(async move { servers.start(&user).await }).await.map_err(ended)??)
+}
+
+/// Stops `user`'s server, or calls off its start. In a task of its own, as a start.
+pub(crate) async fn stop(app: &App, user: &UserId) -> Result<Stopped, Problem> {
+    let (servers, user) = (app.servers.clone(), user.clone());
+    Ok(tokio::spawn(async move { servers.stop(&user).await }).await.map_err(ended)??)
 }
 
 /// The server of `snapshot`, with the status that says how far it is.

@@ -5,26 +5,26 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::FromRequestParts,
-    middleware::map_response,
-    response::{IntoResponse, Response},
-    routing::get,
+    middleware::{from_fn, map_response},
+    response::Response,
+    routing::{get, post},
 };
 use contract::UserId;
-use edge::{
-    oidc::{Rejection, Token, UnixTime, Verified, Verifier},
-    problem::Problem,
-    proxy::Upstream,
-};
-use http::{HeaderValue, StatusCode, header, request::Parts};
+use edge::{oidc::Verifier, problem::Problem, proxy::Upstream};
+use http::{HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use crate::{
     api,
+    caller::with_cookies,
+    cluster::Cluster,
+    login::{Login, SignedOut, backchannel, routes},
     metrics::Metrics,
     model::{API, MY_PROGRESS, MY_SERVER},
+    pages::{self, home},
     progress, proxy,
     servers::Servers,
+    streams::Streams,
     watch::{Pods, Snapshot},
 };
 
@@ -35,6 +35,14 @@ const WARM_UP: Duration = Duration::from_secs(1);
 pub struct App {
     /// Says who asks.
     pub verifier: Arc<Verifier>,
+    /// Signs people in; `None` where only bearer tokens open a workspace.
+    pub login: Option<Login>,
+    /// Ends the streams of a session together.
+    pub streams: Streams,
+    /// Which sessions ended before their tokens.
+    pub signed_out: SignedOut,
+    /// The tenant namespace.
+    pub cluster: Cluster,
     /// Starts and stops.
     pub servers: Servers,
     /// Knows what there is.
@@ -43,21 +51,14 @@ pub struct App {
     pub upstream: Upstream,
     /// Where a pod's sidecar listens: [`contract::port::SIDECAR_DATA`], and another port in tests.
     pub sidecar_port: u16,
+    /// Where it can be told things: [`contract::port::SIDECAR_ADMIN`], and another port in tests.
+    pub sidecar_admin_port: u16,
     /// The longest that a request waits for a start or a stop.
     pub start_timeout: Duration,
     /// A permit for each request that may wait.
     pub places: Semaphore,
     /// What is counted.
     pub metrics: Metrics,
-}
-
-/// Who asks, by a verified token. An extractor: a handler that takes one is not reached without.
-#[derive(Debug)]
-pub struct Caller {
-    /// The `Authorization` to pass on to the sidecar. Sensitive: it does not print.
-    pub authorization: HeaderValue,
-    /// What it says.
-    pub verified: Verified,
 }
 
 /// The routes. Needs no socket, so tests can call it as it is.
@@ -67,9 +68,20 @@ pub fn router(app: App) -> Router {
         .route(&format!("{API}/me"), get(api::me))
         .route(MY_SERVER, get(api::show_server).post(api::start_server).delete(api::stop_server))
         .route(MY_PROGRESS, get(progress::stream))
+        .route(routes::LOGIN, get(routes::login))
+        .route(routes::CALLBACK, get(routes::callback))
+        .route(routes::LOGOUT, post(routes::logout))
+        .route(backchannel::BACKCHANNEL_LOGOUT, post(backchannel::logout))
+        .route(routes::SIGNED_OUT, get(routes::signed_out))
+        .route(home::HOME, get(home::home))
+        .route(home::START, post(home::start))
+        .route(home::STOP, post(home::stop))
+        .route(home::RESTART, post(home::restart))
         .route_layer(map_response(not_stored))
         .method_not_allowed_fallback(wrong_method)
         .fallback(proxy::to_own_pod)
+        .layer(from_fn(pages::for_people))
+        .layer(from_fn(with_cookies))
         .with_state(Arc::new(app))
 }
 
@@ -81,40 +93,6 @@ impl App {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet")
                 .detail(detail)
                 .retry_after(WARM_UP)
-        })
-    }
-
-    async fn authenticate(&self, parts: &Parts) -> Result<Caller, Rejection> {
-        let token = Token::from_headers(&parts.headers)?;
-        let verified = self.verifier.verify(&token).await?;
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| Rejection::MalformedToken)?;
-        authorization.set_sensitive(true);
-        Ok(Caller { authorization, verified })
-    }
-}
-
-impl Caller {
-    /// The user who asks.
-    #[must_use]
-    pub fn user(&self) -> &UserId {
-        &self.verified.user
-    }
-
-    /// How long the token is still good for.
-    pub(crate) fn time_left(&self) -> Duration {
-        UnixTime::now().until(self.verified.expires_at)
-    }
-}
-
-impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        app.authenticate(parts).await.map_err(|rejection| {
-            app.metrics.refused_token(rejection.reason());
-            tracing::debug!(reason = rejection.reason(), %rejection, "token refused");
-            rejection.into_response()
         })
     }
 }

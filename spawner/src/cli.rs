@@ -12,6 +12,7 @@ use edge::{
 };
 
 use crate::{
+    login::LoginArgs,
     render::{Blueprint, GatewayScope},
     serve::serve,
     template::{Kind, Template, TemplateError},
@@ -71,6 +72,10 @@ pub struct ServeArgs {
     /// Who may come in
     #[command(flatten)]
     pub oidc: OidcArgs,
+
+    /// How people sign in
+    #[command(flatten)]
+    pub login: LoginArgs,
 
     /// How the program stops
     #[command(flatten)]

@@ -2,17 +2,20 @@
 //! templates, watched until it is ready, reached through its auth sidecar.
 //!
 //! No state is kept but what the watch brings: any replica serves any request, and the pod's name is
-//! the only lock. Pure parts: [`template`], [`render`], [`pod`], [`note`], [`state`], [`model`].
+//! the only lock. Pure parts: [`template`], [`render`], [`pod`], [`note`], [`state`], [`model`], and most of [`login`].
 
 pub mod answer;
 mod api;
 pub mod app;
+mod caller;
 pub mod cli;
 pub mod cluster;
 mod gateway;
+pub mod login;
 pub mod metrics;
 pub mod model;
 pub mod note;
+mod pages;
 pub mod pod;
 mod progress;
 mod proxy;
@@ -21,5 +24,6 @@ mod serve;
 pub mod servers;
 pub mod setup;
 pub mod state;
+pub mod streams;
 pub mod template;
 pub mod watch;

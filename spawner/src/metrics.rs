@@ -26,6 +26,7 @@ pub struct Metrics {
     stops: Family<Outcome, Counter>,
     proxied: Family<Outcome, Counter>,
     refused_tokens: Family<Outcome, Counter>,
+    logins: Family<Outcome, Counter>,
     watch_errors: Family<Watched, Counter>,
     relists: Family<Watched, Counter>,
     /// Requests that wait for a pod to get ready.
@@ -59,6 +60,7 @@ impl Default for Metrics {
             stops: Family::default(),
             proxied: Family::default(),
             refused_tokens: Family::default(),
+            logins: Family::default(),
             watch_errors: Family::default(),
             relists: Family::default(),
             held: Gauge::default(),
@@ -94,8 +96,13 @@ impl Metrics {
         );
         registry.register(
             "tokens_refused",
-            "Requests without an acceptable token, by the check that failed",
+            "Requests without an acceptable token or session, by the check that failed",
             self.refused_tokens.clone(),
+        );
+        registry.register(
+            "logins",
+            "Sign-ins and sign-outs of browsers, by how they ended",
+            self.logins.clone(),
         );
         registry.register("watch_errors", "Interruptions of a watch", self.watch_errors.clone());
         registry.register("watch_relists", "Lists, one at start", self.relists.clone());
@@ -131,6 +138,10 @@ impl Metrics {
 
     pub(crate) fn refused_token(&self, outcome: &'static str) {
         self.refused_tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn watch_error(&self, resource: &'static str) {

@@ -14,7 +14,8 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::{
-    app::{App, Caller},
+    app::App,
+    caller::Caller,
     proxy::MOST_WAITING,
     state::{State as Stage, Status},
     watch::{Follower, Snapshot},

@@ -10,15 +10,18 @@ use axum::{
 };
 use edge::{
     problem::Problem,
-    proxy::{Fault, Session, forward},
+    proxy::{Fault, forward},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
-use tokio::{sync::SemaphorePermit, time::Instant};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority};
+use tokio::sync::SemaphorePermit;
 
 use crate::{
-    app::{App, Caller},
+    app::App,
+    caller::Caller,
+    login::Login,
     metrics::Metrics,
     model::{MY_SERVER, ServerModel},
+    pages::home,
     state::{State as Stage, Status},
     watch::Snapshot,
 };
@@ -41,6 +44,16 @@ pub(crate) async fn to_own_pod(
         Ok(caller) => caller,
         Err(rejected) => return rejected,
     };
+    if caller.browser.is_some() {
+        if is_worker_of_everything(&request) {
+            return worker_refused().into_response();
+        }
+        let (method, headers) = (request.method(), request.headers());
+        if let Some(page) = home::instead_of_workspace(&app, &caller, method, headers).await {
+            app.metrics.proxied("page");
+            return page;
+        }
+    }
     let reached = match reach(&app, &caller, request.headers()).await {
         Ok(reached) => reached,
         Err(refused) => {
@@ -89,14 +102,58 @@ async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reache
 /// Sends the request, with the caller's own token: the sidecar verifies it again and refuses every
 /// user but its own, so an address that has meanwhile become another pod's opens nothing.
 async fn deliver(app: &App, caller: &Caller, sidecar: Authority, request: Request) -> Response {
-    let session = Session::until(Instant::now() + caller.time_left());
+    let session = caller.stream(app);
     let edit = |headers: &mut HeaderMap| {
         headers.insert(header::AUTHORIZATION, caller.authorization.clone());
     };
-    let answer = forward(request, &app.upstream.at(sidecar), edit, session).await;
+    let mut answer = forward(request, &app.upstream.at(sidecar), edit, session).await;
+    if app.login.is_some() {
+        stay_apart(answer.headers_mut());
+    }
     let fault = answer.extensions().get::<Fault>();
     app.metrics.proxied(fault.map_or("forwarded", |fault| fault.code()));
     answer
+}
+
+/// Removes from a pod's answer what would reach our own pages, which share its origin: our cookies,
+/// a service worker's wider scope, the order to forget all cookies, and the isolation by which a page
+/// could keep hold of one of ours that it opens.
+fn stay_apart(headers: &mut HeaderMap) {
+    for name in [SERVICE_WORKER_ALLOWED, CLEAR_SITE_DATA] {
+        headers.remove(name);
+    }
+    if headers.contains_key(OPENER_POLICY) {
+        // Of two pages with `same-origin` one can hold the other.
+        headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin-allow-popups"));
+    }
+    let kept: Vec<_> = headers
+        .get_all(header::SET_COOKIE)
+        .into_iter()
+        .filter(|value| !Login::sets_ours(value))
+        .cloned()
+        .collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in kept {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// A service worker's script right under the root, whose scope would be every page of ours too
+/// (Service Workers section 6.1, `Service-Worker: script`). In a folder it has that folder.
+fn is_worker_of_everything(request: &Request) -> bool {
+    request.headers().contains_key("service-worker")
+        && request.uri().path().rfind('/').is_none_or(|last| last == 0)
+}
+
+fn worker_refused() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "service_worker_refused", "No service worker for all pages")
+        .detail(
+            "The script of a service worker must be in a folder; its scope is then that folder.",
+        )
 }
 
 /// Where the sidecar of a ready pod listens.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use edge::{
     admin,
-    oidc::Verifier,
+    client::Fetcher,
+    oidc::{OidcArgs, Verifier},
     program::Failure,
     readiness::Readiness,
     serve::{Limits, Listener, serve as serve_on},
@@ -15,9 +16,9 @@ use prometheus_client::registry::Registry;
 use crate::{
     app::router,
     cli::ServeArgs,
+    login::LoginArgs,
     metrics::{Metrics, PodStates},
-    setup::Setup,
-    watch::follow,
+    setup::{LoginSetup, Setup},
 };
 
 /// Serves until `shutdown` has drained.
@@ -32,12 +33,14 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         limits,
         cors,
         oidc,
+        login,
         drain,
         log: _,
     } = args;
     let blueprint = templates.blueprint().map_err(Failure::config)?;
     let kube = kube::Config::infer().await.map_err(Failure::config)?;
     let readiness = Readiness::new();
+    let login = login_setup(login, &oidc, &readiness)?;
     let verifier =
         Verifier::start(oidc, readiness.gate("keys"), shutdown.clone()).map_err(Failure::config)?;
     let metrics = Metrics::default();
@@ -47,12 +50,14 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         blueprint,
         verifier: Arc::clone(&verifier),
         sidecar_port: contract::port::SIDECAR_DATA,
+        sidecar_admin_port: contract::port::SIDECAR_ADMIN,
         start_timeout,
         max_held,
         metrics: metrics.clone(),
         gate: readiness.gate("pods"),
+        login,
     };
-    let (app, watches) = setup.build().map_err(Failure::config)?;
+    let (app, background) = setup.build().map_err(Failure::config)?;
 
     let mut registry = Registry::default();
     metrics.register(&mut registry);
@@ -64,11 +69,26 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
     let limits = limits.over(Limits { drain, access_log: true, ..Limits::default() });
     limits.metrics.register(&mut registry);
     let admin_router = admin::router(readiness, Arc::new(registry));
-    let watching = tokio::spawn(follow(watches));
+    let background = tokio::spawn(background.run());
     tokio::join!(
         serve_on(users, None, cors.around(router(app)), limits.clone(), shutdown.clone()),
         serve_on(admin, None, admin_router, Limits { access_log: false, ..limits }, shutdown),
     );
-    watching.abort();
+    background.abort();
     Ok(())
+}
+
+/// What the login needs, if there is one.
+fn login_setup(
+    login: LoginArgs,
+    oidc: &OidcArgs,
+    readiness: &Readiness,
+) -> Result<Option<LoginSetup>, Failure> {
+    let Some(config) = login.config().map_err(Failure::config)? else { return Ok(None) };
+    Ok(Some(LoginSetup {
+        config,
+        fetcher: Fetcher::new(oidc.ca_file()).map_err(Failure::config)?,
+        keys_gate: readiness.gate("cookie keys"),
+        signed_out_gate: readiness.gate("ended sessions"),
+    }))
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use edge::{
+    client::Fetcher,
     oidc::Verifier,
     proxy::{InvalidUpstream, Upstream},
     readiness::Gate,
@@ -13,10 +14,12 @@ use tokio::sync::Semaphore;
 use crate::{
     app::App,
     cluster::Cluster,
+    login::{CookieKeys, KeepKeys, Login, LoginConfig, SignedOut},
     metrics::Metrics,
     render::Blueprint,
     servers::Servers,
-    watch::{Follow, Pods},
+    streams::Streams,
+    watch::{Follow, FollowSignedOut, Pods, follow},
 };
 
 /// How long a connection to the API server may take.
@@ -34,6 +37,8 @@ pub struct Setup {
     pub verifier: Arc<Verifier>,
     /// Where a pod's sidecar listens.
     pub sidecar_port: u16,
+    /// Where it can be told things.
+    pub sidecar_admin_port: u16,
     /// The longest that a request waits for a start.
     pub start_timeout: Duration,
     /// How many requests may wait for starts at once.
@@ -42,6 +47,40 @@ pub struct Setup {
     pub metrics: Metrics,
     /// Opens when the users' pods are known.
     pub gate: Gate,
+    /// How people sign in, if they do.
+    pub login: Option<LoginSetup>,
+}
+
+/// What a login is made of.
+#[derive(Debug)]
+pub struct LoginSetup {
+    /// What it was configured with.
+    pub config: LoginConfig,
+    /// Reaches the issuer.
+    pub fetcher: Fetcher,
+    /// Opens when the cookie keys are there.
+    pub keys_gate: Gate,
+    /// Opens when the sessions that ended early are known.
+    pub signed_out_gate: Gate,
+}
+
+/// What keeps a spawner up to date.
+#[derive(Debug)]
+pub struct Background {
+    watches: Follow,
+    keys: Option<KeepKeys>,
+}
+
+impl Background {
+    /// Goes on for as long as the future is polled.
+    pub async fn run(self) {
+        let keys = async {
+            if let Some(keys) = self.keys {
+                keys.run().await;
+            }
+        };
+        tokio::join!(follow(self.watches), keys);
+    }
 }
 
 /// What keeps a spawner from being put together.
@@ -57,36 +96,65 @@ pub enum SetupError {
 
 impl Setup {
     /// What serves, and what keeps it up to date. Must be called within the async runtime.
-    pub fn build(self) -> Result<(App, Follow), SetupError> {
+    pub fn build(self) -> Result<(App, Background), SetupError> {
         let Self {
             mut kube,
             namespace,
             blueprint,
             verifier,
             sidecar_port,
+            sidecar_admin_port,
             start_timeout,
             max_held,
             metrics,
             gate,
+            login,
         } = self;
         kube.connect_timeout = Some(CONNECT_TIMEOUT);
         // Two clients: a burst of calls never waits behind a watch on the same connection.
+        let own_namespace = kube.default_namespace.clone();
         let calls = Client::try_from(kube.clone())?;
         let watches = Client::try_from(kube)?;
         let pods = Pods::default();
-        let cluster = Cluster::new(calls, &namespace, metrics.clone());
+        let cluster = Cluster::new(calls.clone(), &namespace, metrics.clone());
+        let streams = Streams::default();
+        let signed_out = SignedOut::ending(streams.clone());
+        let issuer = verifier.policy().issuer.clone();
+        let (login, keys, ended) = match login {
+            None => (None, None, None),
+            Some(LoginSetup { config, fetcher, keys_gate, signed_out_gate }) => {
+                let keys = CookieKeys::default();
+                let keep = KeepKeys {
+                    client: calls,
+                    namespace: own_namespace,
+                    name: config.cookie_keys_secret.clone(),
+                    keys: keys.clone(),
+                    gate: keys_gate,
+                };
+                let ended =
+                    FollowSignedOut { signed_out: signed_out.clone(), gate: signed_out_gate };
+                let login = Login::new(config, &issuer, fetcher, keys, signed_out.clone());
+                (Some(login), Some(keep), Some(ended))
+            }
+        };
         let app = App {
             verifier,
-            servers: Servers::new(cluster, blueprint, pods.clone(), metrics.clone()),
+            login,
+            streams,
+            signed_out,
+            servers: Servers::new(cluster.clone(), blueprint, pods.clone(), metrics.clone()),
+            cluster,
             pods: pods.clone(),
             // Only its settings and connections are used; every pod has its own address.
             upstream: Upstream::new("http://pod.invalid")?,
             sidecar_port,
+            sidecar_admin_port,
             start_timeout,
             places: Semaphore::new(max_held),
             metrics: metrics.clone(),
         };
-        Ok((app, Follow { client: watches, namespace, pods, gate, metrics }))
+        let watches = Follow { client: watches, namespace, pods, gate, metrics, signed_out: ended };
+        Ok((app, Background { watches, keys }))
     }
 }
 

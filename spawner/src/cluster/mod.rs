@@ -10,7 +10,7 @@ use contract::label;
 use http::{HeaderValue, header};
 use k8s_openapi::{
     api::{
-        core::v1::{Pod, Secret},
+        core::v1::{ConfigMap, Pod, Secret},
         networking::v1::NetworkPolicy,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -20,7 +20,7 @@ use kube::{
     api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, Request},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 pub(crate) use fault::words;
 pub use fault::{Action, Fault, Refusal};
@@ -127,6 +127,27 @@ impl Cluster {
         }
     }
 
+    /// Merges `patch` into the ConfigMap `name` (RFC 7396), or makes it of the patch.
+    pub async fn merge_config_map(&self, name: &str, patch: &Value) -> Result<(), Fault> {
+        let action = Action { verb: "patch", resource: "configmaps" };
+        let merge = || {
+            let params = PatchParams::default();
+            self.requests::<ConfigMap>().patch(name, &params, &Patch::Merge(patch))
+        };
+        match self.call::<MetadataOnly>(action, merge()).await {
+            Err(fault) if fault.is_not_found() => {}
+            done => return done.map(drop),
+        }
+        let create = Action { verb: "create", resource: "configmaps" };
+        let object = config_map(name, patch);
+        let made = self.call::<MetadataOnly>(create, self.creation::<ConfigMap>(&object)).await;
+        match created(made)? {
+            Created::New(_) => Ok(()),
+            // Another replica was faster.
+            Created::Exists => self.call::<MetadataOnly>(action, merge()).await.map(drop),
+        }
+    }
+
     fn creation<K: Resource<DynamicType = ()>>(&self, object: &Value) -> HttpRequest {
         // A JSON value is always JSON.
         let body = serde_json::to_vec(object).unwrap_or_default();
@@ -166,6 +187,22 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
     }
+}
+
+/// A new ConfigMap with what `patch` adds; what it removes was never there.
+fn config_map(name: &str, patch: &Value) -> Value {
+    let added = patch.get("data").and_then(Value::as_object);
+    let added = added.into_iter().flatten().filter(|(_, value)| value.is_string());
+    let data: Map<_, _> = added.map(|(name, value)| (name.clone(), value.clone())).collect();
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "labels": { (label::MANAGED_BY): label::MANAGED_BY_SPAWNER },
+        },
+        "data": data,
+    })
 }
 
 fn created<T>(result: Result<T, Fault>) -> Result<Created<T>, Fault> {

@@ -1,19 +1,19 @@
-//! The two watches: of the users' pods, without which the spawner knows nothing, and of the events
-//! about them, which only make its words better.
+//! The watches: of the users' pods, without which the spawner knows nothing, of the events about
+//! them, which only make its words better, and of the sessions that ended early.
 
 use std::collections::HashSet;
 
-use contract::{UserId, label};
+use contract::{UserId, label, object};
 use edge::readiness::Gate;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Event as KubeEvent, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event as KubeEvent, Pod};
 use kube::{
     Api, Client,
     runtime::{WatchStreamExt as _, watcher},
 };
 
 use super::Pods;
-use crate::{cluster::words, metrics::Metrics, note::Note, pod::PodView};
+use crate::{cluster::words, login::SignedOut, metrics::Metrics, note::Note, pod::PodView};
 
 /// How long one watch call lasts, in seconds. A connection that died without a word is noticed 5 s
 /// later; a renewal costs one request and no list.
@@ -31,6 +31,17 @@ pub struct Follow {
     pub gate: Gate,
     /// Where interruptions are counted.
     pub metrics: Metrics,
+    /// The sessions that ended early, where people sign in.
+    pub signed_out: Option<FollowSignedOut>,
+}
+
+/// What following the sessions that ended early needs.
+#[derive(Debug)]
+pub struct FollowSignedOut {
+    /// What is kept up to date.
+    pub signed_out: SignedOut,
+    /// Opens with the first list.
+    pub gate: Gate,
 }
 
 /// Keeps the pods up to date for as long as the future is polled.
@@ -38,7 +49,7 @@ pub struct Follow {
 /// Once ready, trouble with the API server does not make the spawner unready: running workspaces
 /// can be reached all the same, and taking every replica away would help nobody.
 pub async fn follow(follow: Follow) {
-    tokio::join!(follow_pods(&follow), follow_events(&follow));
+    tokio::join!(follow_pods(&follow), follow_events(&follow), follow_signed_out(&follow));
 }
 
 async fn follow_pods(follow: &Follow) {
@@ -118,6 +129,33 @@ async fn follow_events(follow: &Follow) {
                     let error = words(&error);
                     tracing::warn!(error, "events cannot be watched; progress has less detail");
                 }
+            }
+        }
+    }
+}
+
+/// Entries are only ever added: one that is removed from the object is over by its own time.
+async fn follow_signed_out(follow: &Follow) {
+    let Some(FollowSignedOut { signed_out, gate }) = &follow.signed_out else { return };
+    let api: Api<ConfigMap> = Api::namespaced(follow.client.clone(), &follow.namespace);
+    let name = object::SIGNED_OUT;
+    let config =
+        watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(map) | watcher::Event::InitApply(map)) => {
+                signed_out.apply(&map.data.unwrap_or_default());
+            }
+            Ok(watcher::Event::InitDone) => {
+                follow.metrics.relist("configmaps");
+                gate.ready();
+            }
+            Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}
+            Err(error) => {
+                follow.metrics.watch_error("configmaps");
+                let error = words(&error);
+                tracing::warn!(error, "the watch of ended sessions was interrupted");
             }
         }
     }

@@ -4,5 +4,5 @@
 mod follow;
 mod pods;
 
-pub use follow::{Follow, follow};
+pub use follow::{Follow, FollowSignedOut, follow};
 pub use pods::{Follower, Pods, Snapshot, TooMany};

@@ -18,6 +18,8 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+use crate::login_objects::LoginObjects;
+
 /// The namespace of all tests.
 pub(crate) const NAMESPACE: &str = "tenant";
 
@@ -25,6 +27,8 @@ pub(crate) const NAMESPACE: &str = "tenant";
 #[derive(Clone)]
 pub(crate) struct ApiServer {
     inner: Arc<Inner>,
+    /// What the login has there.
+    pub(crate) login: LoginObjects,
 }
 
 struct Inner {
@@ -67,7 +71,7 @@ impl ApiServer {
             watches: watch::Sender::default(),
             calls: watch::Sender::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), login: LoginObjects::default() }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -80,6 +84,7 @@ impl ApiServer {
             .route(&format!("{core}/events"), get(no_events))
             .route(&format!("{policies}/{{name}}"), patch(apply_policy))
             .with_state(self.clone())
+            .merge(self.login.router())
     }
 
     /// Scripts the next create of a pod.
@@ -222,7 +227,7 @@ fn event(kind: &str, object: &Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
 }
 
-fn refuse(code: u16, reason: &str, message: &str) -> Response {
+pub(crate) fn refuse(code: u16, reason: &str, message: &str) -> Response {
     let status = json!({
         "apiVersion": "v1", "kind": "Status", "status": "Failure",
         "code": code, "reason": reason, "message": message,

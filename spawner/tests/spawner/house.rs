@@ -6,6 +6,7 @@ use axum::{Router, body::Body};
 use clap::Parser as _;
 use contract::UserId;
 use edge::{
+    client::Fetcher,
     oidc::{
         OidcArgs, UnixTime, Verifier,
         testing::{ALICE, Idp, claims},
@@ -21,19 +22,23 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use spawner::{
     app::router,
+    login::{LoginConfig, public_url},
     metrics::Metrics,
     render::{Blueprint, GatewayScope},
-    setup::Setup,
+    setup::{LoginSetup, Setup},
     template::{Kind, Template},
-    watch::{Pods, Snapshot, follow},
+    watch::{Pods, Snapshot},
 };
 use tokio::time::timeout;
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
+    issuer::{self, Issuer},
     sidecar,
 };
 
+/// The public address.
+pub(crate) const ORIGIN: &str = "https://agents.example";
 const ISSUER: &str = "https://id.example/realms/acme";
 
 const POD: &str = "\
@@ -69,7 +74,7 @@ spec:
 
 /// An answer that takes longer will not come: every wait in these tests is for something that the
 /// test itself does.
-const HANGS: Duration = Duration::from_secs(90);
+pub(crate) const HANGS: Duration = Duration::from_secs(90);
 
 /// A running spawner and its surroundings. All ends with the value.
 pub(crate) struct House {
@@ -78,6 +83,7 @@ pub(crate) struct House {
     pub(crate) metrics: Metrics,
     pub(crate) address: SocketAddr,
     pub(crate) trigger: Trigger,
+    issuer: Option<Issuer>,
     client: Client<hyper_util::client::legacy::connect::HttpConnector, Body>,
 }
 
@@ -109,27 +115,75 @@ impl House {
 
     /// Everything runs, with a sidecar on this port of loopback.
     pub(crate) async fn at_sidecar(api: ApiServer, sidecar_port: u16) -> Self {
+        Self::build(api, sidecar_port, None).await
+    }
+
+    /// Everything runs, and people sign in at an issuer.
+    pub(crate) async fn with_login() -> Self {
+        Self::replica(ApiServer::new(), Self::new_issuer().await).await
+    }
+
+    /// The same with this sidecar.
+    pub(crate) async fn with_login_and(sidecar: Router) -> Self {
+        let (sidecar, _) = start(sidecar).await;
+        let issuer = Self::new_issuer().await;
+        let house = Self::build(ApiServer::new(), sidecar.port(), Some(issuer)).await;
+        house.pods.completed().await;
+        house
+    }
+
+    /// The same beside others, with their API server and their issuer.
+    pub(crate) async fn replica(api: ApiServer, issuer: Issuer) -> Self {
+        let (sidecar, _) = start(sidecar::router()).await;
+        let house = Self::build(api, sidecar.port(), Some(issuer)).await;
+        house.pods.completed().await;
+        house
+    }
+
+    /// An issuer that runs.
+    pub(crate) async fn new_issuer() -> Issuer {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "issuer").await.unwrap();
+        let issuer = Issuer::at(format!("http://{}/realms/acme", listener.local_addr()));
+        let (_, shutdown) = Shutdown::manual();
+        tokio::spawn(serve(listener, None, issuer.router(), Limits::default(), shutdown));
+        issuer
+    }
+
+    async fn build(api: ApiServer, sidecar_port: u16, issuer: Option<Issuer>) -> Self {
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
         let (readiness, metrics) = (Readiness::new(), Metrics::default());
+        let url = issuer.as_ref().map_or(ISSUER, |issuer| issuer.url.as_str());
         let setup = Setup {
             kube: kube::Config::new(kube),
             namespace: NAMESPACE.to_owned(),
             blueprint: blueprint(),
-            verifier: verifier(&readiness),
+            verifier: verifier(&readiness, url),
             sidecar_port,
+            sidecar_admin_port: sidecar_port,
             start_timeout: Duration::from_secs(60),
             max_held: 100,
             metrics: metrics.clone(),
             gate: readiness.gate("pods"),
+            login: issuer.as_ref().map(|_| login(&readiness)),
         };
-        let (app, watches) = setup.build().unwrap();
+        let (app, background) = setup.build().unwrap();
         let pods = app.pods.clone();
-        tokio::spawn(follow(watches));
+        tokio::spawn(background.run());
+        if issuer.is_some() {
+            while !readiness.snapshot().is_ready() {
+                tokio::task::yield_now().await;
+            }
+        }
         let (address, trigger) = start(router(app)).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api, pods, metrics, address, trigger, client }
+        Self { api, pods, metrics, address, trigger, issuer, client }
+    }
+
+    /// Where people sign in.
+    pub(crate) fn issuer(&self) -> &Issuer {
+        self.issuer.as_ref().unwrap()
     }
 
     /// Asks as alice.
@@ -143,15 +197,26 @@ impl House {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: &'static str,
+        body: &str,
     ) -> Answer {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.into()).unwrap();
+        let request = request.body(body.to_owned().into()).unwrap();
         timeout(HANGS, self.answer(request)).await.unwrap_or_else(|_| panic!("no end of {path}"))
+    }
+
+    /// Opens the sidecar's endless stream with these cookies.
+    pub(crate) async fn open_stream(&self, cookies: &str) -> hyper::body::Incoming {
+        let request = Request::get(format!("http://{}/stream", self.address))
+            .header("host", ORIGIN.trim_start_matches("https://"))
+            .header("cookie", cookies)
+            .body(Body::empty());
+        let answer = self.client.request(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.into_body()
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
@@ -188,6 +253,10 @@ impl House {
 }
 
 impl Answer {
+    pub(crate) fn location(&self) -> &str {
+        self.headers["location"].to_str().unwrap()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
@@ -240,14 +309,40 @@ fn blueprint() -> Blueprint {
     Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
 }
 
-fn verifier(readiness: &Readiness) -> std::sync::Arc<Verifier> {
+fn verifier(readiness: &Readiness, issuer: &str) -> std::sync::Arc<Verifier> {
     let keys = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(keys.path(), Idp::shared().jwks().to_string()).unwrap();
     let file = keys.path().to_str().unwrap();
-    let flags = ["test", "--issuer", ISSUER, "--audience", "openclaw", "--jwks-file", file];
+    let flags = [
+        "test",
+        "--issuer",
+        issuer,
+        "--leeway",
+        "4s",
+        "--audience",
+        "openclaw",
+        "--jwks-file",
+        file,
+    ];
     let Oidc { oidc } = Oidc::parse_from(flags);
     let (_, shutdown) = Shutdown::manual();
     Verifier::start(oidc, readiness.gate("keys"), shutdown).unwrap()
+}
+
+fn login(readiness: &Readiness) -> LoginSetup {
+    let config = LoginConfig {
+        public_url: public_url(ORIGIN).unwrap(),
+        client_id: issuer::CLIENT.to_owned(),
+        client_secret: issuer::SECRET.into(),
+        internal_issuer: None,
+        cookie_keys_secret: "openclaw-cookie-keys".to_owned(),
+    };
+    LoginSetup {
+        config,
+        fetcher: Fetcher::new(None).unwrap(),
+        keys_gate: readiness.gate("cookie keys"),
+        signed_out_gate: readiness.gate("ended sessions"),
+    }
 }
 
 /// Serves `router` on a free port of loopback.

@@ -4,12 +4,20 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::expect_used,
     reason = "a test that cannot be set up has to fail"
 )]
 
 mod api_server;
+mod browser;
+mod forgeries;
 mod house;
+mod issuer;
+mod login;
+mod login_objects;
+mod pages;
 mod reach;
+mod sessions;
 mod sidecar;
 mod start;
 mod stop;

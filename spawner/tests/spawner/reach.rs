@@ -149,7 +149,7 @@ async fn a_websocket_goes_through_both_ways() {
 async fn what_is_the_spawners_never_reaches_a_pod() {
     let house = House::open().await;
     house.with_alices_pod().await;
-    for path in ["/-/", "/-/login", "/-/api/v1/me/server/", "/-/api/v2/me"] {
+    for path in ["/-/x", "/-/login/", "/-/api/v1/me/server/", "/-/api/v2/me"] {
         assert_eq!(house.ask(Method::GET, path).await.refused(404), "no_such_page", "{path}");
     }
     assert_eq!(house.ask(Method::PUT, SERVER).await.refused(405), "method_not_allowed");

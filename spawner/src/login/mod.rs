@@ -1,0 +1,235 @@
+//! How people sign in with a browser: OpenID Connect's authorization code flow with PKCE, and a
+//! session that lives in encrypted cookies alone, so that any replica serves any request.
+//!
+//! Pure parts: [`cookie`], [`guard`], [`next`], [`pkce`], [`seal`], [`session`].
+
+mod args;
+pub(crate) mod backchannel;
+mod cookie;
+pub(crate) mod guard;
+mod key_secret;
+mod next;
+mod pkce;
+mod provider;
+mod refresh;
+pub(crate) mod routes;
+mod seal;
+mod session;
+mod signed_out;
+
+use std::sync::Arc;
+
+use edge::{
+    client::Fetcher,
+    oidc::{Rejection, Token, UnixTime, Verified, Verifier},
+    program::Chain,
+};
+use http::{HeaderMap, HeaderValue};
+
+pub use self::{
+    args::{InvalidLogin, LoginArgs, LoginConfig, PublicUrl, Secret, public_url},
+    key_secret::{CookieKeys, KeepKeys},
+    seal::{InvalidKeys, Keys},
+    signed_out::{SessionHash, SignedOut},
+};
+use self::{
+    provider::{Provider, ProviderFault, Tokens},
+    refresh::Refresher,
+    session::BrowserSession,
+};
+pub(crate) use next::sanitised;
+
+/// The login of one spawner.
+#[derive(Debug)]
+pub struct Login {
+    public_url: PublicUrl,
+    keys: CookieKeys,
+    provider: Arc<Provider>,
+    refresher: Refresher,
+    signed_out: SignedOut,
+}
+
+/// A request of a signed-in browser.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) token: Token,
+    pub(crate) verified: Verified,
+    pub(crate) browser: Browser,
+    /// To be set in the answer, after a refresh.
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+/// What is known of a signed-in browser, beside its token.
+pub(crate) struct Browser {
+    session: BrowserSession,
+}
+
+/// Why a browser's cookies do not speak for it.
+#[derive(Debug)]
+pub(crate) enum NoVisit {
+    /// It never signed in, or its cookies are nothing that we sealed.
+    SignedOut,
+    /// It was signed in. Keycloak has ended the session, or it ended by itself.
+    Ended,
+    /// The request is not for the public address.
+    OtherHost,
+    /// The token has to be renewed, and nobody can do that now. The session stays.
+    Unavailable(ProviderFault),
+    /// Nothing can be verified yet.
+    NotYet,
+}
+
+impl Login {
+    /// Puts a login together. Nothing is asked of the issuer yet.
+    #[must_use]
+    pub fn new(
+        config: LoginConfig,
+        issuer: &str,
+        fetcher: Fetcher,
+        keys: CookieKeys,
+        signed_out: SignedOut,
+    ) -> Self {
+        let LoginConfig { public_url, client_id, client_secret, internal_issuer, .. } = config;
+        let client = (client_id, client_secret);
+        let provider = Arc::new(Provider::new(fetcher, issuer, internal_issuer, client));
+        let refresher = Refresher::new(Arc::clone(&provider));
+        Self { public_url, keys, provider, refresher, signed_out }
+    }
+
+    /// Scheme, host and port of the public address.
+    pub(crate) fn origin(&self) -> &str {
+        self.public_url.origin()
+    }
+
+    /// Where a browser goes to sign in, so far as a page's policy has to allow it.
+    pub(crate) fn issuer_origin(&self) -> Option<String> {
+        let issuer: http::Uri = self.provider.issuer().parse().ok()?;
+        Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
+    }
+
+    /// Whether the request names the public address, to the letter.
+    pub(crate) fn is_for_us(&self, parts: &http::request::Parts) -> bool {
+        let mut hosts = parts.headers.get_all(http::header::HOST).iter();
+        // HTTP/2 has it in `:authority`.
+        let target = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = hosts.next().map(HeaderValue::as_bytes);
+        let ours = self.public_url.authority().as_bytes();
+        hosts.next().is_none()
+            && host.or(target).is_some()
+            && [host, target].into_iter().flatten().all(|named| named.eq_ignore_ascii_case(ours))
+    }
+
+    /// Whether the request carries what may be a session.
+    pub(crate) fn has_session(headers: &HeaderMap) -> bool {
+        cookie::has_session(headers)
+    }
+
+    /// `Set-Cookie`s that end the session that the browser sent.
+    pub(crate) fn clear(headers: &HeaderMap) -> Vec<HeaderValue> {
+        cookie::clear_session(headers)
+    }
+
+    /// Whether a `Set-Cookie` is about one of ours.
+    pub(crate) fn sets_ours(value: &HeaderValue) -> bool {
+        cookie::sets_ours(value)
+    }
+
+    /// Who a browser is, by its cookies; with fresh tokens when they are due.
+    pub(crate) async fn visit(
+        &self,
+        headers: &HeaderMap,
+        verifier: &Verifier,
+    ) -> Result<Visit, NoVisit> {
+        let keys = self.keys.now().ok_or(NoVisit::NotYet)?;
+        let session = BrowserSession::of(headers, &keys).ok_or(NoVisit::SignedOut)?;
+        let current = self.current(&session, verifier).await;
+        if current.as_ref().is_ok_and(|(_, _, verified)| self.has_ended(verified)) {
+            return Err(NoVisit::Ended);
+        }
+        if !session.is_due(UnixTime::now())
+            && let Ok((session, token, verified)) = current
+        {
+            let browser = Browser { session };
+            return Ok(Visit { token, verified, browser, cookies: Vec::new() });
+        }
+        let (session, token, verified) = match self.renew(&session, verifier).await {
+            Ok(renewed) => renewed,
+            // A pause of the issuer is outlived while the token is good.
+            Err(NoVisit::Unavailable(fault)) => match current {
+                Ok(still_good) => still_good,
+                Err(_) => return Err(NoVisit::Unavailable(fault)),
+            },
+            Err(ended) => return Err(ended),
+        };
+        let cookies = session.cookies(headers, &keys).map_err(|error| {
+            tracing::error!(%error, "a renewed session cannot be kept");
+            NoVisit::Ended
+        })?;
+        Ok(Visit { token, verified, browser: Browser { session }, cookies })
+    }
+
+    async fn current(
+        &self,
+        session: &BrowserSession,
+        verifier: &Verifier,
+    ) -> Result<(BrowserSession, Token, Verified), Rejection> {
+        let token = Token::from_text(session.access_token())?;
+        let verified = verifier.verify(&token).await?;
+        Ok((session.clone(), token, verified))
+    }
+
+    async fn renew(
+        &self,
+        session: &BrowserSession,
+        verifier: &Verifier,
+    ) -> Result<(BrowserSession, Token, Verified), NoVisit> {
+        let refresh_token = session.refresh_token().ok_or(NoVisit::Ended)?;
+        let tokens = self.refresher.refresh(refresh_token).await.map_err(|fault| {
+            if fault == ProviderFault::InvalidGrant {
+                return NoVisit::Ended;
+            }
+            tracing::warn!(fault = %Chain(&fault), "a session cannot be renewed now");
+            NoVisit::Unavailable(fault)
+        })?;
+        let (token, verified) = accepted(&tokens, verifier).await?;
+        if self.has_ended(&verified) || !session.is_of(&verified) {
+            return Err(NoVisit::Ended);
+        }
+        Ok((session.renewed(tokens, &verified), token, verified))
+    }
+
+    fn has_ended(&self, verified: &Verified) -> bool {
+        let session = verified.session.as_deref().map(SessionHash::of);
+        session.is_some_and(|session| self.signed_out.contains(&session))
+    }
+}
+
+/// The access token among `tokens`, verified like any other.
+async fn accepted(tokens: &Tokens, verifier: &Verifier) -> Result<(Token, Verified), NoVisit> {
+    let verdict = async {
+        let token = Token::from_text(&tokens.access_token)?;
+        let verified = verifier.verify(&token).await?;
+        Ok((token, verified))
+    };
+    verdict.await.map_err(|rejection: Rejection| {
+        tracing::warn!(reason = rejection.reason(), %rejection, "the issuer's own token is refused");
+        if rejection == Rejection::KeysUnavailable { NoVisit::NotYet } else { NoVisit::Ended }
+    })
+}
+
+impl Browser {
+    /// What every change under `/-/` has to repeat.
+    pub(crate) fn csrf(&self) -> &str {
+        self.session.csrf()
+    }
+
+    fn id_token(&self) -> Option<&str> {
+        self.session.id_token()
+    }
+}
+
+impl std::fmt::Debug for Browser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Browser(..)")
+    }
+}

@@ -1,0 +1,41 @@
+// Follows the start on the server; without this script the page reloads itself.
+const main = document.querySelector('main');
+const { page, phase: rendered } = main.dataset;
+const source = new EventSource('/-/api/v1/me/server/progress');
+
+function show({ phase, progress, message, reason }) {
+  const text = document.getElementById('message');
+  if (text.textContent !== message) text.textContent = message;
+  text.classList.toggle('notice', Boolean(reason));
+  document.getElementById('bar').value = progress;
+  let before = true;
+  for (const step of document.querySelectorAll('li')) {
+    const now = step.dataset.phases.split(' ').includes(phase);
+    before &&= !now;
+    step.className = before ? 'done' : '';
+    if (now) step.setAttribute('aria-current', 'step');
+    else step.removeAttribute('aria-current');
+  }
+}
+
+source.onmessage = ({ data }) => {
+  const step = JSON.parse(data);
+  const over = step.ready || step.failed;
+  if (over) source.close();
+  if (page === 'home') {
+    if (step.phase !== rendered) location.reload();
+  } else if (over || (step.phase === 'Stopping') !== (rendered === 'Stopping')) {
+    // Ready: to the workspace. Failed: the server says why.
+    location.reload();
+  } else if (step.phase === 'Stopped' && rendered !== 'Stopped') {
+    // Called off in another window.
+    location.assign('/-/');
+  } else {
+    show(step);
+  }
+};
+
+// A lost connection is taken up again by itself; a refusal is not.
+source.onerror = () => {
+  if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+};

@@ -1,0 +1,163 @@
+//! `/-/`: how the workspace is, and what can be done with it; and what its buttons do.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State as Shared},
+    response::{IntoResponse, Response},
+};
+use edge::problem::Problem;
+use http::{HeaderMap, StatusCode};
+use maud::{Markup, html};
+
+use super::{Follow, Message, Page, button, message, sign_out};
+use crate::{
+    api,
+    app::App,
+    caller::{Caller, FormCaller, refuse_crossing},
+    login::{guard, routes::redirect},
+    model::ServerModel,
+    servers::Stopped,
+    state::State,
+};
+
+/// The page.
+pub(crate) const HOME: &str = "/-/";
+/// Starts the workspace.
+pub(crate) const START: &str = "/-/server/start";
+/// Stops it, or calls off its start.
+pub(crate) const STOP: &str = "/-/server/stop";
+/// Stops it and starts it again.
+pub(crate) const RESTART: &str = "/-/server/restart";
+
+/// `GET /-/`.
+pub(crate) async fn home(
+    Shared(app): Shared<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let (Some(browser), Some(login)) = (&caller.browser, &app.login) else {
+        return super::only_for_browsers().into_response();
+    };
+    if let Err(crossing) = guard::is_page_visit(&parts.headers) {
+        return refuse_crossing(&app, &parts, crossing);
+    }
+    let server = match app.snapshot(caller.user()) {
+        Ok(snapshot) => ServerModel::of(&snapshot),
+        Err(problem) => return problem.into_response(),
+    };
+    let csrf = browser.csrf();
+    let content = html! {
+        (state(&server))
+        div.actions { (actions(server.state, csrf)) }
+        (sign_out(csrf))
+    };
+    let follow = Follow { page: "home", phase: server.state.name(), reload: None };
+    let forms_lead_to = login.issuer_origin();
+    let page = Page { title: "Your workspace", content, follow: Some(follow), forms_lead_to };
+    page.respond(StatusCode::OK)
+}
+
+fn state(server: &ServerModel) -> Markup {
+    let (class, words) = match server.state {
+        State::Ready => ("good", "Running"),
+        State::Stopped => ("", "Not running"),
+        State::Stopping => ("busy", "Stopping"),
+        State::Failed => ("bad", "Failed"),
+        _ => ("busy", "Starting"),
+    };
+    html! {
+        div.state.(class) role="status" { (words) }
+        p class=[server.reason.map(|_| "notice")] { (server.message) }
+        @if let Some(started) = server.started.filter(|_| server.state == State::Ready) {
+            p.soft { "Since " (started.strftime("%Y-%m-%d %H:%M UTC")) }
+        }
+    }
+}
+
+fn actions(state: State, csrf: &str) -> Markup {
+    html! {
+        @match state {
+            State::Ready => {
+                a.button.main href="/" { "Open" }
+                (button(RESTART, csrf, "Restart", false))
+                (button(STOP, csrf, "Stop", false))
+            }
+            State::Stopped => (button(START, csrf, "Start", true)),
+            State::Failed => {
+                (button(RESTART, csrf, "Try again", true))
+                (button(STOP, csrf, "Stop", false))
+            }
+            State::Stopping => a.button href="/-/" { "Look again" },
+            _ => {
+                a.button.main href="/" { "Show progress" }
+                (button(STOP, csrf, "Cancel", false))
+            }
+        }
+    }
+}
+
+/// `POST /-/server/start`: on to the workspace, where the progress is.
+pub(crate) async fn start(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
+    match api::start(&app, form.caller.user()).await {
+        Ok(_) => redirect(StatusCode::SEE_OTHER, "/", Vec::new()),
+        Err(problem) => super::progress::refused(&problem, form.browser.csrf()),
+    }
+}
+
+/// `POST /-/server/stop`.
+pub(crate) async fn stop(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
+    match api::stop(&app, form.caller.user()).await {
+        Ok(_) => redirect(StatusCode::SEE_OTHER, HOME, Vec::new()),
+        Err(problem) => problem_page(&problem),
+    }
+}
+
+/// `POST /-/server/restart`: stops it; the page of a workspace that is stopping starts it again.
+pub(crate) async fn restart(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
+    match api::stop(&app, form.caller.user()).await {
+        Ok(Stopped::Gone | Stopped::Stopping { .. }) => {
+            redirect(StatusCode::SEE_OTHER, "/", Vec::new())
+        }
+        Err(problem) => problem_page(&problem),
+    }
+}
+
+fn problem_page(problem: &Problem) -> Response {
+    let text = problem.text();
+    message(
+        problem.status(),
+        &Message {
+            title: problem.title(),
+            text: text.unwrap_or_default(),
+            action: Some(("Back", HOME.to_owned())),
+        },
+    )
+}
+
+/// What a browser gets that opens a page of a workspace which does not answer: the progress of its
+/// start, which this begins, or why there is none. `None`: nothing of the kind, go on.
+pub(crate) async fn instead_of_workspace(
+    app: &App,
+    caller: &Caller,
+    method: &http::Method,
+    headers: &HeaderMap,
+) -> Option<Response> {
+    let browser = caller.browser.as_ref()?;
+    if method != http::Method::GET || guard::is_page_visit(headers).is_err() {
+        return None;
+    }
+    let csrf = browser.csrf();
+    let snapshot = app.snapshot(caller.user()).ok()?;
+    let status = snapshot.status();
+    Some(match status.state {
+        State::Ready => return None,
+        State::Failed => super::progress::failed(&status, csrf),
+        State::Stopped => match api::start(app, caller.user()).await {
+            Ok(started) => super::progress::under_way(&started.snapshot.status(), csrf),
+            Err(problem) => super::progress::refused(&problem, csrf),
+        },
+        _ => super::progress::under_way(&status, csrf),
+    })
+}

@@ -1,0 +1,191 @@
+//! Cookies, hosts, origins and paths that somebody made up. Each is refused in words, and nothing is
+//! created.
+
+use edge::oidc::testing::ALICE;
+use http::Method;
+
+use crate::{
+    browser::{Browser, FETCH, FORM, VISIT},
+    house::House,
+};
+
+#[tokio::test]
+async fn a_cookie_that_we_did_not_seal_is_none() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let browser = Browser::of(&house, ALICE).await;
+    let first = browser.jar["__Host-openclaw-session-0"].clone();
+    let swap = |at: usize| {
+        let mut bytes = first.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).unwrap()
+    };
+    let forged = [
+        String::new(),
+        "1.x".to_owned(),
+        first[..first.len() - 1].to_owned(),
+        first[..40].to_owned(),
+        format!("{first}A"),
+        first.replacen("1.", "2.", 1),
+        swap(4),
+        swap(60),
+        swap(first.len() - 30),
+        browser.jar.keys().next().unwrap().clone(),
+    ];
+    for value in forged {
+        let mut thief = Browser::at(&house);
+        thief.jar.insert("__Host-openclaw-session-0".to_owned(), value.clone());
+        assert_eq!(thief.fetch("/chat").await.refused(401), "missing_token", "{value}");
+        thief.jar.insert("__Host-openclaw-session-0".to_owned(), value.clone());
+        assert_eq!(thief.visit("/chat").await.location(), "/-/login?next=%2Fchat");
+        assert!(!thief.is_signed_in(), "what is no session is removed");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_of_a_login_is_no_session() {
+    let house = House::with_login().await;
+    let mut browser = Browser::at(&house);
+    browser.visit("/-/login").await;
+    let sealed = browser.jar.values().next().unwrap().clone();
+    let mut thief = Browser::at(&house);
+    thief.jar.insert("__Host-openclaw-session-0".to_owned(), format!("1.{sealed}"));
+    assert_eq!(thief.fetch("/chat").await.refused(401), "missing_token");
+}
+
+#[tokio::test]
+async fn a_session_is_for_the_public_address_alone() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let mut browser = Browser::of(&house, ALICE).await;
+    for host in ["evil.example", "agents.example.evil.example", "agents.example:8080", "127.0.0.1"]
+    {
+        let forged = [&FETCH[..], &[("host", host)]].concat();
+        let refused = browser.send(Method::GET, "/chat", &forged, "").await;
+        assert_eq!(refused.status, 421, "{host}: {}", refused.text);
+        for path in ["/", "/-/", "/-/login?next=/", "/-/callback?code=c&state=s"] {
+            let forged = [&VISIT[..], &[("host", host)]].concat();
+            let refused = browser.send(Method::GET, path, &forged, "").await;
+            assert_eq!(refused.status, 421, "{host} {path}");
+            assert!(
+                refused.text.contains("https://agents.example"),
+                "says which: {}",
+                refused.text
+            );
+            assert!(!refused.text.contains(host), "does not repeat it");
+        }
+    }
+    assert!(browser.is_signed_in());
+}
+
+#[tokio::test]
+async fn a_session_does_not_speak_for_other_origins() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let mut browser = Browser::of(&house, ALICE).await;
+    let token = browser.csrf_token().await;
+    for (origin, site, code) in [
+        (None, Some("same-origin"), "origin_missing"),
+        (Some("https://evil.example"), Some("cross-site"), "origin_refused"),
+        (Some("null"), Some("same-origin"), "origin_refused"),
+        (Some("https://agents.example"), Some("cross-site"), "cross_site"),
+        (Some("https://agents.example"), Some("none"), "cross_site"),
+    ] {
+        let mut headers = vec![("sec-fetch-mode", "cors"), FORM[4]];
+        headers.extend(origin.map(|origin| ("origin", origin)));
+        headers.extend(site.map(|site| ("sec-fetch-site", site)));
+        for path in ["/v1/chat", "/-/logout", "/-/server/stop", "/-/api/v1/me/server"] {
+            let body = format!("csrf={token}");
+            let refused = browser.send(Method::POST, path, &headers, &body).await;
+            assert_eq!(refused.refused(403), code, "{path} {origin:?} {site:?}");
+        }
+    }
+    let unsaid = [("origin", "https://agents.example"), FORM[4]];
+    let refused = browser.send(Method::POST, "/-/logout", &unsaid, &format!("csrf={token}")).await;
+    assert_eq!(refused.refused(403), "fetch_site_missing");
+    assert!(browser.is_signed_in());
+    assert!(house.api.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_form_without_a_session_does_nothing() {
+    let house = House::with_login().await;
+    let mut nobody = Browser::at(&house);
+    for path in ["/-/logout", "/-/server/stop"] {
+        let answer = nobody.send(Method::POST, path, &FORM, "csrf=x").await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (302, "/-/login?next=%2F"));
+    }
+    let token = crate::house::bearer(ALICE);
+    let answer =
+        nobody.send(Method::POST, "/-/logout", &[("authorization", &token)], "csrf=x").await;
+    assert_eq!(answer.status, 401, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn large_bodies_are_not_read() {
+    let house = House::with_login().await;
+    let mut browser = Browser::of(&house, ALICE).await;
+    let body = format!("csrf={}", "a".repeat(9000));
+    for path in ["/-/logout", "/-/server/start"] {
+        let refused = browser.send(Method::POST, path, &FORM, &body).await;
+        assert_eq!(refused.status, 413, "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn tricks_with_paths_reach_neither_our_pages_nor_a_pod() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let mut browser = Browser::of(&house, ALICE).await;
+    for path in [
+        "/-/../-/login",
+        "/-/./login",
+        "/-//login",
+        "/-/login/",
+        "/-/%6cogin",
+        "/-/api/v1/me/../me",
+        "/-/server/start",
+        "/-/callback%3Fcode=x",
+        "/-/LOGIN",
+    ] {
+        let answer = browser.fetch(path).await;
+        assert!(matches!(answer.status.as_u16(), 404 | 405), "{path}: {}", answer.status);
+    }
+    // These are the pod's own, byte for byte.
+    for path in ["/-", "//-/login", "/%2d/logout", "/x/../-/logout", "/.//-/login"] {
+        assert_eq!(browser.fetch(path).await.json()["target"], path);
+    }
+}
+
+/// A pod's answers cannot reach into what we keep in the browser.
+#[tokio::test]
+async fn a_pod_cannot_set_our_cookies_or_stand_between_us_and_the_browser() {
+    use axum::{Router, response::AppendHeaders};
+    let pod = Router::new().fallback(async || {
+        AppendHeaders([
+            ("set-cookie", "__Host-openclaw-session-0=1.forged; Path=/; Secure"),
+            ("set-cookie", "theme=dark"),
+            ("service-worker-allowed", "/"),
+            ("clear-site-data", "\"cookies\""),
+            ("cross-origin-opener-policy", "same-origin"),
+        ])
+    });
+    let house = House::with_login_and(pod).await;
+    house.with_alices_pod().await;
+    let mut browser = Browser::of(&house, ALICE).await;
+    let before = browser.jar.clone();
+    let answer = browser.fetch("/").await;
+    let set: Vec<_> = answer.headers.get_all("set-cookie").into_iter().collect();
+    assert_eq!(set, ["theme=dark"]);
+    for name in ["service-worker-allowed", "clear-site-data"] {
+        assert!(!answer.headers.contains_key(name), "{name}");
+    }
+    assert_eq!(answer.headers["cross-origin-opener-policy"], "same-origin-allow-popups");
+    browser.jar.remove("theme");
+    assert_eq!(browser.jar, before);
+
+    let worker = [&FETCH[..], &[("service-worker", "script")]].concat();
+    let refused = browser.send(Method::GET, "/sw.js", &worker, "").await;
+    assert_eq!(refused.refused(403), "service_worker_refused");
+    assert_eq!(browser.send(Method::GET, "/app/sw.js", &worker, "").await.status, 200);
+}
