@@ -14,6 +14,9 @@
 {{- if and (eq .Values.gateway.scope "perUser") .Values.gateway.existingSecret -}}
 {{- $faults = append $faults "gateway.existingSecret is set, but gateway.scope is perUser: set gateway.scope to shared, or leave existingSecret empty" -}}
 {{- end -}}
+{{- if and .Values.spawner.publicURL (not .Values.keycloak.clientSecretName) -}}
+{{- $faults = append $faults "spawner.publicURL is set, but keycloak.clientSecretName is empty: name a Secret of the release's namespace that has the key OIDC_CLIENT_SECRET" -}}
+{{- end -}}
 {{- if eq $tls.mode "provided" -}}
 {{- if not (and $tls.provided.secretName $tls.provided.caBundle) -}}
 {{- $faults = append $faults "webhook.tls.mode is provided: set webhook.tls.provided.secretName and webhook.tls.provided.caBundle" -}}

@@ -15,6 +15,12 @@
     {{- end }}
 {{- end -}}
 
+{{/* Where the spawner trades codes and refresh tokens: within the cluster, or at the issuer. */}}
+{{- define "bp-openclaw.egressLogin" -}}
+{{- $url := default .Values.keycloak.realmURL .Values.keycloak.internalURL -}}
+{{- include "bp-openclaw.egressTo" (list . $url .Values.networkPolicy.egress.keycloak) -}}
+{{- end -}}
+
 {{/* Where the keys of tokens are read: the JWKS address if there is one, otherwise the issuer. */}}
 {{- define "bp-openclaw.egressKeycloak" -}}
 {{- $url := default .Values.keycloak.realmURL .Values.keycloak.jwksURL -}}

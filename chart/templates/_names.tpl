@@ -16,6 +16,8 @@ release's name but not in a Service's. */}}
 
 {{- define "bp-openclaw.webhook" -}}{{ include "bp-openclaw.fullname" . }}-webhook{{- end -}}
 {{- define "bp-openclaw.spawner" -}}{{ include "bp-openclaw.fullname" . }}-spawner{{- end -}}
+{{/* Made by the spawner, so that no rendering and no upgrade changes it. */}}
+{{- define "bp-openclaw.cookieKeys" -}}{{ include "bp-openclaw.fullname" . }}-cookie-keys{{- end -}}
 {{- define "bp-openclaw.seed" -}}{{ include "bp-openclaw.fullname" . }}-seed{{- end -}}
 {{- define "bp-openclaw.tlsSecret" -}}
 {{- if eq .Values.webhook.tls.mode "provided" -}}
