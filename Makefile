@@ -56,11 +56,25 @@ $(HELM_UNITTEST) $(CYCLONUS): $(CACHE)/%: tests/tools/%/go.mod
 	@touch $@
 
 .PHONY: test-cluster
-test-cluster: images bins ## the tests on a real cluster, with real Keycloak and real helm
+test-cluster: images bins browser ## the tests on a real cluster, with real Keycloak and real helm
 	@if $(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only'; then \
 	  echo "a control plane alone runs no pods: the tests that need them are left out"; features=cluster; \
 	else features=pods; fi; set -x; \
 	cargo test -p tests -p cluster-dev --features tests/$$features,cluster-dev/cluster
+
+# Debian's Chromium and Node, and playwright-core and axe-core at the versions of package-lock.json.
+DRIVER := tests/browser/node_modules/.package-lock.json
+.PHONY: browser
+browser: $(DRIVER)
+	@command -v chromium >/dev/null || $(call apt_install,chromium fonts-dejavu-core)
+
+$(DRIVER): tests/browser/package-lock.json
+	@command -v npm >/dev/null || $(call apt_install,nodejs npm)
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+apt_install = { export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1); }
 
 # The demo and the tests start some of our programs on this host.
 .PHONY: bins

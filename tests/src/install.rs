@@ -29,6 +29,11 @@ pub const TENANT: &str = "acme";
 /// Where the spawner answers, on every node.
 pub const SPAWNER_NODE_PORT: u16 = 30080;
 
+/// The address that people open: on this host, where [`crate::browser::Front`] ends TLS.
+pub const PUBLIC_URL: &str = "https://localhost:30443";
+/// The Secret of the release's namespace with the secret of the client at Keycloak.
+const CLIENT_SECRET: &str = "openclaw-client";
+
 /// How long a rollout may take.
 const ROLLOUT: Duration = Duration::from_secs(300);
 
@@ -52,11 +57,17 @@ pub fn values(cluster: &Cluster, issuer: &str, newapi_base_url: &str) -> Result<
         .collect();
     Ok(json!({
         "assertNoPlaceholders": true,
-        "keycloak": {"realmURL": issuer, "audience": keycloak::CLIENT},
+        "keycloak": {
+            "realmURL": issuer, "audience": keycloak::CLIENT,
+            "clientId": keycloak::CLIENT, "clientSecretName": CLIENT_SECRET,
+        },
         "tenant": {"namespace": TENANT},
         "newapi": {"baseURL": newapi_base_url},
         "images": images,
-        "spawner": {"service": {"type": "NodePort", "nodePort": SPAWNER_NODE_PORT}},
+        "spawner": {
+            "publicURL": PUBLIC_URL,
+            "service": {"type": "NodePort", "nodePort": SPAWNER_NODE_PORT},
+        },
         // The one API server here learns of a new CA in less than a second.
         "webhook": {"tls": {"self": {"settle": "5s"}}},
     }))
@@ -168,6 +179,18 @@ pub async fn tenant(client: &Client) -> Result<()> {
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     let namespace = json!({"metadata": {"name": TENANT, "labels": labels}});
     apply(&Api::<Namespace>::all(client.clone()), namespace).await.map(drop)
+}
+
+/// Gives the release the secret of its client at Keycloak, as whoever runs Keycloak would.
+///
+/// # Errors
+/// The API server refuses.
+pub async fn client_secret(client: &Client) -> Result<()> {
+    let namespace = json!({"metadata": {"name": SYSTEM}});
+    apply(&Api::<Namespace>::all(client.clone()), namespace).await?;
+    let data = json!({"OIDC_CLIENT_SECRET": keycloak::CLIENT_SECRET});
+    let object = json!({"metadata": {"name": CLIENT_SECRET}, "stringData": data});
+    apply(&Api::<Secret>::namespaced(client.clone(), SYSTEM), object).await.map(drop)
 }
 
 /// Gives a user a NewAPI key, as whoever runs NewAPI for the tenant would.

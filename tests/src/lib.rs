@@ -20,6 +20,7 @@
 //! |---|---|
 //! | [`stage`] | all parts, brought up once and found again |
 //! | [`cluster`] | the development cluster that `cluster-dev up` started |
+//! | [`browser`] | a real Chromium at the public address |
 //! | [`people`] | the users of the realm |
 //! | [`keycloak`] | a real Keycloak with that realm |
 //! | [`newapi`] | a stand-in for NewAPI that records what it saw, or your own |
@@ -35,6 +36,7 @@
 
 pub mod admission;
 pub mod admissions;
+pub mod browser;
 pub mod chat;
 pub mod cluster;
 pub mod door;

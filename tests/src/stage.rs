@@ -219,6 +219,7 @@ async fn bring_up(cluster: &Cluster, new_api: NewApi) -> Result<(Keycloak, NewAp
     let keycloak = Keycloak::of(cluster);
     new_api.ensure_running(cluster).await?;
     install::tenant(&kube).await?;
+    install::client_secret(&kube).await?;
     for person in people::everybody()? {
         install::give_key(&kube, &person, &new_api).await?;
     }

@@ -17,6 +17,7 @@ pub use token::Token;
 use crate::{
     cluster::Cluster,
     door::Door,
+    install::SPAWNER_NODE_PORT,
     people::{Person, REALM},
     process,
 };
@@ -46,6 +47,11 @@ pub struct Keycloak {
     door: Door,
     base_url: String,
     realm: String,
+}
+
+/// The realm, whose client hears of logouts at the spawner's address.
+fn realm_at(spawner: &str) -> String {
+    REALM.replace("//SPAWNER/", &format!("//{spawner}/"))
 }
 
 /// What a user gets by signing in.
@@ -104,10 +110,11 @@ impl Keycloak {
         let home = distribution::installed().await?;
         let realm = home.join("data/import/acme.json");
         // The realm lives in memory, so a running Keycloak has the one that it was started with.
-        if std::fs::read_to_string(&realm).ok().as_deref() != Some(REALM) {
+        let wanted = realm_at(&format!("{}:{SPAWNER_NODE_PORT}", cluster.node_address));
+        if std::fs::read_to_string(&realm).ok().as_ref() != Some(&wanted) {
             process::stop(cluster, PROCESS).await?;
             std::fs::create_dir_all(home.join("data/import"))?;
-            std::fs::write(&realm, REALM)?;
+            std::fs::write(&realm, wanted)?;
         }
         let mut command = self.command(&home);
         command.arg("--import-realm");
