@@ -25,6 +25,20 @@ pub const SIDECAR_MEMORY_LIMIT: &str = "openclaw.catalyst.openova.io/sidecar-mem
 /// Written by the webhook: `<version>/<config hash>`. Information, never a reason to skip.
 pub const INJECTED: &str = "openclaw.catalyst.openova.io/injected";
 
+/// Written by the spawner, as is all that follows: the hash of the template a pod was made from.
+/// Outside of [`PREFIX`], because it is no setting that the webhook would have to understand.
+pub const TEMPLATE: &str = "catalyst.openova.io/openclaw-template";
+/// Until when somebody asked to keep the pod awake (RFC 3339).
+pub const BUSY_UNTIL: &str = "catalyst.openova.io/openclaw-busy-until";
+/// What for, in the words of whoever asked.
+pub const BUSY_REASON: &str = "catalyst.openova.io/openclaw-busy-reason";
+/// Why the pod is being stopped, written before it is deleted.
+pub const STOP_REASON: &str = "catalyst.openova.io/openclaw-stop-reason";
+/// The user who stopped it, if one did.
+pub const STOPPED_BY: &str = "catalyst.openova.io/openclaw-stopped-by";
+/// When a NetworkPolicy was last needed for a start (RFC 3339).
+pub const STARTED: &str = "catalyst.openova.io/openclaw-started";
+
 /// Kubernetes' own choice of a default container, honoured when [`CONTAINER`] is absent.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Set by the kubelet on mirror pods, which no webhook can change.

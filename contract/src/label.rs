@@ -15,6 +15,11 @@ pub const USE_VERB: &str = "use";
 /// Verb that allows ephemeral containers in a pod labeled with the named user.
 pub const DEBUG_VERB: &str = "debug";
 
+/// [`SLEEP_NEVER`] keeps a pod awake for ever: `catalyst.openova.io/openclaw-sleep: never`.
+pub const SLEEP: &str = "catalyst.openova.io/openclaw-sleep";
+/// The one value of [`SLEEP`].
+pub const SLEEP_NEVER: &str = "never";
+
 /// Marks what the spawner made (`app.kubernetes.io/managed-by`).
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`] on the spawner's objects.

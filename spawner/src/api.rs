@@ -19,6 +19,7 @@ use crate::{
     model::{MY_SERVER, ServerModel},
     servers::{How, Started, Stopped},
     state::State as Stage,
+    stop::{Stop, StopReason},
     watch::Snapshot,
 };
 
@@ -120,7 +121,8 @@ pub(crate) async fn start(app: &App, user: &UserId) -> Result<Started, Problem> 
 /// Stops `user`'s server, or calls off its start. In a task of its own, as a start.
 pub(crate) async fn stop(app: &App, user: &UserId) -> Result<Stopped, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
-    Ok(tokio::spawn(async move { servers.stop(&user).await }).await.map_err(ended)??)
+    let stop = Stop { reason: StopReason::User, by: Some(user.clone()) };
+    Ok(tokio::spawn(async move { servers.stop(&user, &stop).await }).await.map_err(ended)??)
 }
 
 /// The server of `snapshot`, with the status that says how far it is.

@@ -13,6 +13,7 @@ use edge::{
 
 use crate::{
     login::LoginArgs,
+    reap::SleepArgs,
     render::{Blueprint, GatewayScope},
     serve::serve,
     template::{Kind, Template, TemplateError},
@@ -68,6 +69,10 @@ pub struct ServeArgs {
     /// Which other pages may call
     #[command(flatten)]
     pub cors: CorsArgs,
+
+    /// When workspaces sleep
+    #[command(flatten)]
+    pub sleep: SleepArgs,
 
     /// Who may come in
     #[command(flatten)]

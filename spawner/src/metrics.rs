@@ -29,8 +29,12 @@ pub struct Metrics {
     logins: Family<Outcome, Counter>,
     watch_errors: Family<Watched, Counter>,
     relists: Family<Watched, Counter>,
+    reaped: Family<Reason, Counter>,
+    reap_skipped: Family<Why, Counter>,
     /// Requests that wait for a pod to get ready.
     pub held: Gauge,
+    /// 1 on the replica that reaps.
+    pub leader: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +55,16 @@ struct Watched {
     resource: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    why: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -63,7 +77,10 @@ impl Default for Metrics {
             logins: Family::default(),
             watch_errors: Family::default(),
             relists: Family::default(),
+            reaped: Family::default(),
+            reap_skipped: Family::default(),
             held: Gauge::default(),
+            leader: Gauge::default(),
         }
     }
 }
@@ -106,6 +123,13 @@ impl Metrics {
         );
         registry.register("watch_errors", "Interruptions of a watch", self.watch_errors.clone());
         registry.register("watch_relists", "Lists, one at start", self.relists.clone());
+        registry.register("reap", "Workspaces put to sleep, by why", self.reaped.clone());
+        registry.register(
+            "reap_skipped",
+            "Candidates for sleep that stayed awake, by why",
+            self.reap_skipped.clone(),
+        );
+        registry.register("leader", "Whether this replica reaps", self.leader.clone());
         registry.register("held_requests", "Requests waiting for a start", self.held.clone());
     }
 
@@ -142,6 +166,14 @@ impl Metrics {
 
     pub(crate) fn login(&self, outcome: &'static str) {
         self.logins.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn reaped(&self, reason: &'static str) {
+        self.reaped.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn reap_skipped(&self, why: &'static str) {
+        self.reap_skipped.get_or_create(&Why { why }).inc();
     }
 
     pub(crate) fn watch_error(&self, resource: &'static str) {

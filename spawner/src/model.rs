@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     pod::PodView,
     state::{Reason, State, Status},
+    stop::LastStop,
     watch::Snapshot,
 };
 
@@ -40,6 +41,8 @@ pub struct ServerModel {
     pub message: String,
     /// How often containers of this pod were restarted.
     pub restarts: u32,
+    /// How the pod before ended, if this replica has seen it.
+    pub last_stop: Option<LastStop>,
 }
 
 /// What is under way.
@@ -73,6 +76,7 @@ impl ServerModel {
             reason: reason.map(Reason::name),
             message,
             restarts: pod.map_or(0, PodView::restarts),
+            last_stop: snapshot.last_stop.as_deref().cloned(),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What the spawner remembers of a pod: what a user is told, and where the pod is. A cluster's pods
 //! are held in memory, so everything else is dropped as soon as it has been read.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use contract::{UserId, label, object, pod};
+use contract::{UserId, annotation, label, object, pod};
 use k8s_openapi::{
     api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition},
     jiff::Timestamp,
 };
+
+use crate::stop::Stop;
 
 /// A user's pod, trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,29 @@ pub struct PodView {
     pub ready: bool,
     /// Whether the webhook put the auth sidecar in.
     pub injected: bool,
+    /// When it became ready the last time.
+    pub ready_since: Option<Timestamp>,
+    /// When its init containers were through.
+    pub initialized_since: Option<Timestamp>,
+    /// Its label says that it never sleeps.
+    pub never_sleeps: bool,
+    /// Somebody asked to keep it awake.
+    pub busy: Option<Busy>,
+    /// Why it is being stopped, if somebody said so.
+    pub stop: Option<Stop>,
+    /// The hash of the template that it was made from.
+    pub template: Option<String>,
     /// The containers in the order in which they run.
     pub steps: Vec<Step>,
+}
+
+/// A request to keep a pod awake, with an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// Until when.
+    pub until: Timestamp,
+    /// What for.
+    pub reason: String,
 }
 
 /// The phase of a pod.
@@ -121,6 +144,8 @@ impl PodView {
         if pod.metadata.name.as_deref() != Some(object::pod(&user).as_str()) {
             return None;
         }
+        let annotations = pod.metadata.annotations.unwrap_or_default();
+        let labels = pod.metadata.labels.unwrap_or_default();
         let spec = pod.spec.unwrap_or_default();
         let status = pod.status.unwrap_or_default();
         let conditions = status.conditions.as_deref().unwrap_or_default();
@@ -140,6 +165,12 @@ impl PodView {
             prepared: is_true(conditions, "PodReadyToStartContainers"),
             initialized: is_true(conditions, "Initialized"),
             ready: is_true(conditions, "Ready"),
+            ready_since: since(conditions, "Ready"),
+            initialized_since: since(conditions, "Initialized"),
+            never_sleeps: labels.get(label::SLEEP).is_some_and(|sleep| sleep == label::SLEEP_NEVER),
+            busy: Busy::of(&annotations),
+            stop: Stop::of(&annotations),
+            template: annotations.get(annotation::TEMPLATE).cloned(),
             injected: spec
                 .init_containers
                 .is_some_and(|all| all.iter().any(|one| one.name == pod::AUTH_SIDECAR)),
@@ -161,6 +192,16 @@ impl PodView {
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Succeeded | Phase::Failed)
+    }
+}
+
+impl Busy {
+    /// An end that cannot be read ends nothing.
+    fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
+        Some(Self {
+            until: annotations.get(annotation::BUSY_UNTIL)?.parse().ok()?,
+            reason: annotations.get(annotation::BUSY_REASON).cloned().unwrap_or_default(),
+        })
     }
 }
 
@@ -233,6 +274,12 @@ pub(crate) fn version_of(text: Option<&str>) -> u64 {
 
 fn condition<'a>(conditions: &'a [PodCondition], name: &str) -> Option<&'a PodCondition> {
     conditions.iter().find(|condition| condition.type_ == name)
+}
+
+/// Since when the condition is true.
+fn since(conditions: &[PodCondition], name: &str) -> Option<Timestamp> {
+    let condition = condition(conditions, name).filter(|condition| condition.status == "True")?;
+    condition.last_transition_time.as_ref().map(|time| time.0)
 }
 
 fn is_true(conditions: &[PodCondition], name: &str) -> bool {

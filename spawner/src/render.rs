@@ -43,6 +43,12 @@ impl Blueprint {
         Self { pod, network_policy, gateway }
     }
 
+    /// Whether every user gets a NetworkPolicy.
+    #[must_use]
+    pub fn has_network_policy(&self) -> bool {
+        self.network_policy.is_some()
+    }
+
     /// The objects of `user`.
     pub fn render(&self, user: &UserId) -> Result<Objects, Fault> {
         Ok(Objects {

@@ -32,6 +32,7 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         templates,
         limits,
         cors,
+        sleep,
         oidc,
         login,
         drain,
@@ -51,6 +52,8 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         verifier: Arc::clone(&verifier),
         sidecar_port: contract::port::SIDECAR_DATA,
         sidecar_admin_port: contract::port::SIDECAR_ADMIN,
+        sleep: sleep.policy(),
+        reap_interval: sleep.reap_interval,
         start_timeout,
         max_held,
         metrics: metrics.clone(),
@@ -69,7 +72,7 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
     let limits = limits.over(Limits { drain, access_log: true, ..Limits::default() });
     limits.metrics.register(&mut registry);
     let admin_router = admin::router(readiness, Arc::new(registry));
-    let background = tokio::spawn(background.run());
+    let background = tokio::spawn(background.run(shutdown.clone()));
     tokio::join!(
         serve_on(users, None, cors.around(router(app)), limits.clone(), shutdown.clone()),
         serve_on(admin, None, admin_router, Limits { access_log: false, ..limits }, shutdown),

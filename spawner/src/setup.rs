@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use edge::{
-    client::Fetcher,
+    client::{CaError, Fetcher},
     oidc::Verifier,
     proxy::{InvalidUpstream, Upstream},
     readiness::Gate,
+    shutdown::Shutdown,
 };
 use kube::{Client, Config};
 use tokio::sync::Semaphore;
@@ -16,6 +17,7 @@ use crate::{
     cluster::Cluster,
     login::{CookieKeys, KeepKeys, Login, LoginConfig, SignedOut},
     metrics::Metrics,
+    reap::{Policy, Reaper, Sidecars},
     render::Blueprint,
     servers::Servers,
     streams::Streams,
@@ -37,8 +39,12 @@ pub struct Setup {
     pub verifier: Arc<Verifier>,
     /// Where a pod's sidecar listens.
     pub sidecar_port: u16,
-    /// Where it can be told things.
+    /// Where it tells its activity, and can be told things.
     pub sidecar_admin_port: u16,
+    /// When workspaces sleep.
+    pub sleep: Policy,
+    /// How often it is looked for workspaces that may sleep.
+    pub reap_interval: Duration,
     /// The longest that a request waits for a start.
     pub start_timeout: Duration,
     /// How many requests may wait for starts at once.
@@ -64,22 +70,24 @@ pub struct LoginSetup {
     pub signed_out_gate: Gate,
 }
 
-/// What keeps a spawner up to date.
+/// What keeps a spawner and its cluster up to date.
 #[derive(Debug)]
 pub struct Background {
     watches: Follow,
+    reaper: Reaper,
     keys: Option<KeepKeys>,
 }
 
 impl Background {
-    /// Goes on for as long as the future is polled.
-    pub async fn run(self) {
+    /// Goes on for as long as the future is polled; puts nothing to sleep any more once `shutdown`
+    /// has begun.
+    pub async fn run(self, shutdown: Shutdown) {
         let keys = async {
             if let Some(keys) = self.keys {
                 keys.run().await;
             }
         };
-        tokio::join!(follow(self.watches), keys);
+        tokio::join!(follow(self.watches), self.reaper.run(shutdown), keys);
     }
 }
 
@@ -92,6 +100,9 @@ pub enum SetupError {
     /// The connections to pods.
     #[error("connections to pods cannot be made")]
     Upstream(#[from] InvalidUpstream),
+    /// The connections to sidecars.
+    #[error("connections to sidecars cannot be made")]
+    Sidecars(#[from] CaError),
 }
 
 impl Setup {
@@ -104,6 +115,8 @@ impl Setup {
             verifier,
             sidecar_port,
             sidecar_admin_port,
+            sleep,
+            reap_interval,
             start_timeout,
             max_held,
             metrics,
@@ -137,6 +150,15 @@ impl Setup {
                 (Some(login), Some(keep), Some(ended))
             }
         };
+        let reaper = Reaper {
+            cluster: cluster.clone(),
+            pods: pods.clone(),
+            sidecars: Sidecars::at(sidecar_admin_port)?,
+            policy: sleep,
+            sweeps: blueprint.has_network_policy(),
+            interval: reap_interval,
+            metrics: metrics.clone(),
+        };
         let app = App {
             verifier,
             login,
@@ -154,7 +176,7 @@ impl Setup {
             metrics: metrics.clone(),
         };
         let watches = Follow { client: watches, namespace, pods, gate, metrics, signed_out: ended };
-        Ok((app, Background { watches, keys }))
+        Ok((app, Background { watches, reaper, keys }))
     }
 }
 

@@ -3,16 +3,15 @@
 //! would drop fields newer than our k8s-openapi.
 
 mod fault;
+mod lease;
+mod policies;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::label;
+use contract::{label, object};
 use http::{HeaderValue, header};
 use k8s_openapi::{
-    api::{
-        core::v1::{ConfigMap, Pod, Secret},
-        networking::v1::NetworkPolicy,
-    },
+    api::core::v1::{ConfigMap, Pod, Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -25,7 +24,10 @@ use serde_json::{Map, Value, json};
 pub(crate) use fault::words;
 pub use fault::{Action, Fault, Refusal};
 
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    pod::{PodView, version_of},
+};
 
 /// How long one call may take. A spawn makes three, and somebody waits for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +67,15 @@ pub enum Deleted {
     Replaced,
 }
 
+/// What became of an annotation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Annotated {
+    /// It is there, and the pod has this version now.
+    Yes(u64),
+    /// The pod is gone, or is not as it was; nothing was written.
+    Changed,
+}
+
 impl Cluster {
     /// Talks to `namespace` through `client`.
     #[must_use]
@@ -88,14 +99,6 @@ impl Cluster {
         created(self.call::<MetadataOnly>(action, request).await.map(drop))
     }
 
-    /// Creates the NetworkPolicy or brings it up to the template, by server-side apply.
-    pub async fn apply_network_policy(&self, name: &str, policy: &Value) -> Result<(), Fault> {
-        let action = Action { verb: "patch", resource: "networkpolicies" };
-        let params = PatchParams::apply(label::MANAGED_BY_SPAWNER).force();
-        let request = self.requests::<NetworkPolicy>().patch(name, &params, &Patch::Apply(policy));
-        self.call::<MetadataOnly>(action, request).await.map(drop)
-    }
-
     /// Creates a pod. The name is the lock: of all who try at once, one gets [`Created::New`].
     pub async fn create_pod(&self, pod: &Value) -> Result<Created<Pod>, Fault> {
         let action = Action { verb: "create", resource: "pods" };
@@ -115,8 +118,53 @@ impl Cluster {
 
     /// Deletes the pod `name` if it is still the one with `uid`, with the template's grace period.
     pub async fn delete_pod(&self, name: &str, uid: &str) -> Result<Deleted, Fault> {
-        let action = Action { verb: "delete", resource: "pods" };
         let guard = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+        self.delete_pod_if(name, guard).await
+    }
+
+    /// Deletes `pod` if it still has this `version`.
+    pub async fn delete_pod_at(&self, pod: &PodView, version: u64) -> Result<Deleted, Fault> {
+        let guard = Preconditions {
+            uid: Some(pod.uid.clone()),
+            resource_version: Some(version.to_string()),
+        };
+        self.delete_pod_if(&object::pod(&pod.user), guard).await
+    }
+
+    /// Merges `annotations` into those of `pod`, if it is still there, and still has this `version`.
+    pub async fn annotate_pod(
+        &self,
+        pod: &PodView,
+        version: Option<u64>,
+        annotations: &Value,
+    ) -> Result<Annotated, Fault> {
+        let action = Action { verb: "patch", resource: "pods" };
+        let patch = json!({"metadata": {
+            "uid": pod.uid,
+            "resourceVersion": version.map(|version| version.to_string()),
+            "annotations": annotations,
+        }});
+        let name = object::pod(&pod.user);
+        let params = PatchParams {
+            field_manager: Some(label::MANAGED_BY_SPAWNER.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = self.requests::<Pod>().patch_metadata(
+            &name,
+            &params,
+            &Patch::Merge(without_null(patch)),
+        );
+        match self.call::<MetadataOnly>(action, request).await {
+            Ok(answer) => {
+                Ok(Annotated::Yes(version_of(answer.metadata.resource_version.as_deref())))
+            }
+            Err(fault) if fault.is_not_found() || fault.is_conflict() => Ok(Annotated::Changed),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn delete_pod_if(&self, name: &str, guard: Preconditions) -> Result<Deleted, Fault> {
+        let action = Action { verb: "delete", resource: "pods" };
         let request =
             self.requests::<Pod>().delete(name, &DeleteParams::default().preconditions(guard));
         match self.call::<MetadataOnly>(action, request).await {
@@ -205,6 +253,14 @@ fn config_map(name: &str, patch: &Value) -> Value {
     })
 }
 
+/// A merge patch would remove a `resourceVersion` that is null.
+fn without_null(mut patch: Value) -> Value {
+    if let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|_, value| !value.is_null());
+    }
+    patch
+}
+
 fn created<T>(result: Result<T, Fault>) -> Result<Created<T>, Fault> {
     match result {
         Ok(object) => Ok(Created::New(object)),
@@ -216,6 +272,6 @@ fn created<T>(result: Result<T, Fault>) -> Result<Created<T>, Fault> {
 /// An answer of which only the metadata is read.
 #[derive(Debug, serde::Deserialize)]
 struct MetadataOnly {
-    #[serde(default, rename = "metadata")]
-    _metadata: ObjectMeta,
+    #[serde(default)]
+    metadata: ObjectMeta,
 }

@@ -5,8 +5,9 @@ mod outcome;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{UserId, object};
-use serde_json::Value;
+use contract::{UserId, annotation, object};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::{
     cluster::{Cluster, Created, Deleted, Fault},
@@ -14,6 +15,7 @@ use crate::{
     metrics::Metrics,
     pod::PodView,
     render::{Blueprint, Objects},
+    stop::Stop,
     template,
     watch::{Follower, Pods, Snapshot},
 };
@@ -121,18 +123,22 @@ impl Servers {
         started
     }
 
-    /// Stops `user`'s pod, or calls off its start. The home and the gateway Secret stay.
-    pub async fn stop(&self, user: &UserId) -> Result<Stopped, ServerError> {
-        let stopped = self.try_stop(user).await;
+    /// Stops `user`'s pod, or calls off its start. The home and the gateway Secret stay. The pod says
+    /// why from then on.
+    pub async fn stop(&self, user: &UserId, stop: &Stop) -> Result<Stopped, ServerError> {
+        let stopped = self.try_stop(user, stop).await;
         let outcome = match &stopped {
             Ok(Stopped::Gone) => "gone",
             Ok(Stopped::Stopping { .. }) => "stopping",
             Err(error) => error.reason(),
         };
         self.metrics.stop(outcome);
+        let (by, why) = (stop.by.as_ref().unwrap_or(user).as_str(), stop.reason.name());
         match &stopped {
-            Ok(_) => tracing::info!(target: "audit", action = "stop", %user, outcome),
-            Err(error) => tracing::warn!(target: "audit", action = "stop", %user, outcome, %error),
+            Ok(_) => tracing::info!(target: "audit", action = "stop", %user, by, why, outcome),
+            Err(error) => {
+                tracing::warn!(target: "audit", action = "stop", %user, by, why, outcome, %error);
+            }
         }
         stopped
     }
@@ -176,7 +182,8 @@ impl Servers {
         let policy = async {
             if let Some(policy) = &objects.network_policy {
                 let name = object::network_policy(user);
-                self.cluster.apply_network_policy(&name, policy).await?;
+                let policy = needed_at(policy.clone(), Timestamp::now());
+                self.cluster.apply_network_policy(&name, &policy).await?;
             }
             Ok(())
         };
@@ -225,7 +232,7 @@ impl Servers {
         Ok(!seen.is_pod(&pod.uid))
     }
 
-    async fn try_stop(&self, user: &UserId) -> Result<Stopped, ServerError> {
+    async fn try_stop(&self, user: &UserId, stop: &Stop) -> Result<Stopped, ServerError> {
         let mut follower = self.pods.follow(user);
         let name = object::pod(user);
         for _ in 0..ATTEMPTS {
@@ -235,6 +242,10 @@ impl Servers {
             let uid = pod.uid.clone();
             if pod.stopping {
                 return Ok(Stopped::Stopping { uid });
+            }
+            // Best effort: the stop counts, and not what is said about it.
+            if let Err(error) = self.cluster.annotate_pod(&pod, None, &stop.annotations()).await {
+                tracing::warn!(%user, %error, "the pod does not say why it is stopped");
             }
             match self.cluster.delete_pod(&name, &uid).await? {
                 Deleted::Yes => return Ok(noticed(&mut follower, uid).await),
@@ -266,6 +277,17 @@ impl Servers {
             },
         }
     }
+}
+
+/// Writes down when the policy was needed: a sweep that has seen it without a pod then fails.
+fn needed_at(mut policy: Value, now: Timestamp) -> Value {
+    let metadata = policy.get_mut("metadata").and_then(Value::as_object_mut);
+    let annotations = metadata
+        .and_then(|all| all.entry("annotations").or_insert_with(|| json!({})).as_object_mut());
+    if let Some(annotations) = annotations {
+        annotations.insert(annotation::STARTED.to_owned(), now.to_string().into());
+    }
+    policy
 }
 
 /// Waits until the watch shows that the pod with this `uid` was deleted.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use contract::UserId;
+use k8s_openapi::jiff::Timestamp;
 use tokio::{
     sync::watch::{Receiver, Sender},
     time::timeout,
@@ -14,8 +15,12 @@ use tokio::{
 use crate::{
     note::{Note, keep_newest},
     pod::PodView,
-    state::{self, Status},
+    state::{self, State, Status},
+    stop::LastStop,
 };
+
+/// How many stopped users' last stops are remembered, about 100 bytes each.
+const MOST_REMEMBERED: usize = 50_000;
 
 /// All users' pods, as the last watch event left them. Clones look at the same.
 #[derive(Clone, Default)]
@@ -41,6 +46,8 @@ struct User {
 pub struct Snapshot {
     /// The pod, if there is one.
     pub pod: Option<Arc<PodView>>,
+    /// How the one before ended, if this replica has seen it.
+    pub last_stop: Option<Arc<LastStop>>,
     notes: Arc<[Note]>,
 }
 
@@ -63,13 +70,17 @@ impl Snapshot {
     /// A pod about which nothing is noted yet.
     #[must_use]
     pub fn of(pod: PodView) -> Self {
-        Self { pod: Some(Arc::new(pod)), notes: Arc::default() }
+        Self { pod: Some(Arc::new(pod)), last_stop: None, notes: Arc::default() }
     }
 
     /// What to say about it.
     #[must_use]
     pub fn status(&self) -> Status {
-        state::derive(self.pod.as_deref(), &self.notes)
+        let mut status = state::derive(self.pod.as_deref(), &self.notes);
+        if let (State::Stopped, Some(last)) = (status.state, &self.last_stop) {
+            status.message = format!("{} {}", status.message, last.reason.words());
+        }
+        status
     }
 
     /// Rises with every change, and is the same on every replica that has seen the same.
@@ -87,13 +98,19 @@ impl Snapshot {
 
     fn with_pod(&self, pod: PodView) -> Self {
         let notes = self.notes.iter().filter(|note| note.pod_uid == pod.uid).cloned().collect();
-        Self { pod: Some(Arc::new(pod)), notes }
+        Self { pod: Some(Arc::new(pod)), notes, last_stop: self.last_stop.clone() }
+    }
+
+    /// The `pod` is gone.
+    fn without(&self, pod: &PodView) -> Self {
+        let last = LastStop::of(pod, Timestamp::now()).map(Arc::new);
+        Self { last_stop: last.or_else(|| self.last_stop.clone()), ..Self::default() }
     }
 
     fn with_note(&self, note: Note) -> Self {
         let mut notes = self.notes.to_vec();
         keep_newest(&mut notes, note);
-        Self { pod: self.pod.clone(), notes: notes.into() }
+        Self { notes: notes.into(), ..self.clone() }
     }
 }
 
@@ -150,6 +167,12 @@ impl Pods {
         let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
     }
 
+    /// All pods, as they are now.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<PodView>> {
+        self.lock().values().filter_map(|user| user.snapshots.borrow().pod.clone()).collect()
+    }
+
     /// How many pods there are in each state.
     #[must_use]
     pub fn states(&self) -> HashMap<state::State, u64> {
@@ -177,7 +200,7 @@ impl Pods {
             known.snapshots.send_if_modified(|snapshot| {
                 let gone = snapshot.is_pod(&pod.uid);
                 if gone {
-                    *snapshot = Snapshot::default();
+                    *snapshot = snapshot.without(pod);
                 }
                 gone
             });
@@ -189,9 +212,15 @@ impl Pods {
     pub(crate) fn listed(&self, there: &HashSet<UserId>) {
         self.lock().retain(|user, known| {
             if !there.contains(user) {
-                known.snapshots.send_replace(Snapshot::default());
+                known.snapshots.send_if_modified(|snapshot| {
+                    let gone = snapshot.pod.take();
+                    if let Some(pod) = &gone {
+                        *snapshot = snapshot.without(pod);
+                    }
+                    gone.is_some()
+                });
             }
-            !known.is_unused()
+            !known.is_unused() || known.is_remembered()
         });
         self.complete.send_replace(true);
     }
@@ -223,10 +252,15 @@ impl User {
     fn is_unused(&self) -> bool {
         self.snapshots.receiver_count() == 0 && self.snapshots.borrow().pod.is_none()
     }
+
+    fn is_remembered(&self) -> bool {
+        self.snapshots.borrow().last_stop.is_some()
+    }
 }
 
 fn forget_if_unused(users: &mut Users, user: &UserId) {
-    if users.get(user).is_some_and(User::is_unused) {
+    let many = users.len() > MOST_REMEMBERED;
+    if users.get(user).is_some_and(|known| known.is_unused() && (many || !known.is_remembered())) {
         users.remove(user);
     }
 }

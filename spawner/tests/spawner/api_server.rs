@@ -18,7 +18,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::login_objects::LoginObjects;
+use crate::{leases::Leases, login_objects::LoginObjects};
 
 /// The namespace of all tests.
 pub(crate) const NAMESPACE: &str = "tenant";
@@ -29,6 +29,7 @@ pub(crate) struct ApiServer {
     inner: Arc<Inner>,
     /// What the login has there.
     pub(crate) login: LoginObjects,
+    pub(crate) leases: Leases,
 }
 
 struct Inner {
@@ -71,7 +72,11 @@ impl ApiServer {
             watches: watch::Sender::default(),
             calls: watch::Sender::default(),
         };
-        Self { inner: Arc::new(inner), login: LoginObjects::default() }
+        Self {
+            inner: Arc::new(inner),
+            login: LoginObjects::default(),
+            leases: Leases::default(),
+        }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -79,12 +84,17 @@ impl ApiServer {
         let policies = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies");
         Router::new()
             .route(&format!("{core}/pods"), get(pods).post(create_pod))
-            .route(&format!("{core}/pods/{{name}}"), get(pod).delete(delete_pod))
+            .route(
+                &format!("{core}/pods/{{name}}"),
+                get(pod).delete(delete_pod).patch(annotate_pod),
+            )
             .route(&format!("{core}/secrets"), post(create_secret))
             .route(&format!("{core}/events"), get(no_events))
-            .route(&format!("{policies}/{{name}}"), patch(apply_policy))
+            .route(&policies, get(list_policies))
+            .route(&format!("{policies}/{{name}}"), patch(apply_policy).delete(delete_policy))
             .with_state(self.clone())
             .merge(self.login.router())
+            .merge(self.leases.router())
     }
 
     /// Scripts the next create of a pod.
@@ -147,14 +157,27 @@ impl ApiServer {
         self.lock().pods.get(name).cloned()
     }
 
+    /// Puts a NetworkPolicy there.
+    pub(crate) fn put_policy(&self, name: &str, mut policy: Value) {
+        let mut objects = self.lock();
+        objects.version += 1;
+        policy["metadata"]["uid"] = name.into();
+        policy["metadata"]["resourceVersion"] = objects.version.to_string().into();
+        objects.policies.insert(name.to_owned(), policy);
+    }
+
+    pub(crate) fn policy(&self, name: &str) -> Option<Value> {
+        self.lock().policies.get(name).cloned()
+    }
+
     pub(crate) fn secret(&self, name: &str) -> Option<Value> {
         self.lock().secrets.get(name).cloned()
     }
 
-    /// All calls but those of the watches, as `verb resource`.
+    /// All calls but those of the watches and the sweep, as `verb resource`.
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = self.inner.calls.borrow();
-        calls.iter().filter(|call| *call != "list pods").cloned().collect()
+        calls.iter().filter(|call| !call.starts_with("list ")).cloned().collect()
     }
 
     /// How many of the calls are `call`.
@@ -320,8 +343,8 @@ async fn delete_pod(
         let mut objects = api.lock();
         match objects.pods.get(&name).cloned() {
             None => refuse(404, "NotFound", "pods not found"),
-            Some(pod) if options["preconditions"]["uid"] != pod["metadata"]["uid"] => {
-                refuse(409, "Conflict", "the UID in the precondition does not match")
+            Some(pod) if !holds(&options["preconditions"], &pod["metadata"]) => {
+                refuse(409, "Conflict", "the precondition does not match")
             }
             Some(mut pod) => {
                 pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:10:00Z".into();
@@ -330,6 +353,41 @@ async fn delete_pod(
         }
     };
     api.note("delete pod".to_owned());
+    answer
+}
+
+/// Whether what the guard names is as it says. A guard always names the uid.
+fn holds(guard: &Value, metadata: &Value) -> bool {
+    let version = &guard["resourceVersion"];
+    guard["uid"] == metadata["uid"]
+        && (version.is_null() || *version == metadata["resourceVersion"])
+}
+
+async fn annotate_pod(
+    State(api): State<ApiServer>,
+    Path(name): Path<String>,
+    Json(merge): Json<Value>,
+) -> Response {
+    let answer = {
+        let mut objects = api.lock();
+        match objects.pods.get(&name).cloned() {
+            None => refuse(404, "NotFound", "pods not found"),
+            Some(pod) if !holds(&merge["metadata"], &pod["metadata"]) => {
+                refuse(409, "Conflict", "the object has been modified")
+            }
+            Some(mut pod) => {
+                for (key, value) in merge["metadata"]["annotations"].as_object().unwrap() {
+                    let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
+                    match value {
+                        Value::Null => annotations.remove(key),
+                        value => annotations.insert(key.clone(), value.clone()),
+                    };
+                }
+                Json(put(&api, &mut objects, pod)).into_response()
+            }
+        }
+    };
+    api.note("annotate pod".to_owned());
     answer
 }
 
@@ -367,7 +425,33 @@ async fn apply_policy(
     assert!(query.contains("fieldManager=openclaw-spawner"), "{query}");
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
     let policy: Value = serde_json::from_slice(&body).unwrap();
-    api.lock().policies.insert(name, policy.clone());
+    api.put_policy(&name, policy.clone());
     api.note("apply networkpolicy".to_owned());
     Json(policy).into_response()
+}
+
+async fn list_policies(State(api): State<ApiServer>) -> Response {
+    let items: Vec<Value> = api.lock().policies.values().cloned().collect();
+    api.note("list networkpolicies".to_owned());
+    Json(json!({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items}))
+        .into_response()
+}
+
+async fn delete_policy(
+    State(api): State<ApiServer>,
+    Path(name): Path<String>,
+    Json(options): Json<Value>,
+) -> Response {
+    let answer = {
+        let mut objects = api.lock();
+        let policy = objects.policies[&name].clone();
+        if holds(&options["preconditions"], &policy["metadata"]) {
+            objects.policies.remove(&name);
+            Json(policy).into_response()
+        } else {
+            refuse(409, "Conflict", "the precondition does not match")
+        }
+    };
+    api.note("delete networkpolicy".to_owned());
+    answer
 }

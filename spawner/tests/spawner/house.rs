@@ -24,6 +24,7 @@ use spawner::{
     app::router,
     login::{LoginConfig, public_url},
     metrics::Metrics,
+    reap::{Policy, WhenUnreachable},
     render::{Blueprint, GatewayScope},
     setup::{LoginSetup, Setup},
     template::{Kind, Template},
@@ -84,6 +85,8 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) trigger: Trigger,
     issuer: Option<Issuer>,
+    /// Begins the end of what runs in the background.
+    pub(crate) stop: Trigger,
     client: Client<hyper_util::client::legacy::connect::HttpConnector, Body>,
 }
 
@@ -118,6 +121,14 @@ impl House {
         Self::build(api, sidecar_port, None).await
     }
 
+    /// Everything runs, workspaces sleep by these rules, and the spawner knows the pods.
+    pub(crate) async fn sleeping(api: ApiServer, sidecar: Router, sleep: Policy) -> Self {
+        let sidecar = start(sidecar).await.0.port();
+        let house = Self::build_with(api, sidecar, None, sleep).await;
+        house.pods.completed().await;
+        house
+    }
+
     /// Everything runs, and people sign in at an issuer.
     pub(crate) async fn with_login() -> Self {
         Self::replica(ApiServer::new(), Self::new_issuer().await).await
@@ -150,6 +161,15 @@ impl House {
     }
 
     async fn build(api: ApiServer, sidecar_port: u16, issuer: Option<Issuer>) -> Self {
+        Self::build_with(api, sidecar_port, issuer, awake()).await
+    }
+
+    async fn build_with(
+        api: ApiServer,
+        sidecar_port: u16,
+        issuer: Option<Issuer>,
+        sleep: Policy,
+    ) -> Self {
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
@@ -162,6 +182,8 @@ impl House {
             verifier: verifier(&readiness, url),
             sidecar_port,
             sidecar_admin_port: sidecar_port,
+            sleep,
+            reap_interval: Duration::from_millis(50),
             start_timeout: Duration::from_secs(60),
             max_held: 100,
             metrics: metrics.clone(),
@@ -170,7 +192,8 @@ impl House {
         };
         let (app, background) = setup.build().unwrap();
         let pods = app.pods.clone();
-        tokio::spawn(background.run());
+        let (stop, shutdown) = Shutdown::manual();
+        tokio::spawn(background.run(shutdown));
         if issuer.is_some() {
             while !readiness.snapshot().is_ready() {
                 tokio::task::yield_now().await;
@@ -178,7 +201,7 @@ impl House {
         }
         let (address, trigger) = start(router(app)).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api, pods, metrics, address, trigger, issuer, client }
+        Self { api, pods, metrics, address, trigger, issuer, stop, client }
     }
 
     /// Where people sign in.
@@ -270,6 +293,17 @@ impl Answer {
     }
 }
 
+/// Rules by which nothing sleeps.
+pub(crate) fn awake() -> Policy {
+    Policy {
+        idle_timeout: None,
+        ws_idle: Duration::from_secs(3600),
+        max_age: None,
+        max_age_grace: Duration::from_secs(3600),
+        when_unreachable: WhenUnreachable::Keep,
+    }
+}
+
 pub(crate) fn alice() -> UserId {
     ALICE.parse().unwrap()
 }
@@ -280,8 +314,13 @@ pub(crate) fn pod_name() -> String {
 
 /// Alice's pod with this status.
 pub(crate) fn alices_pod(status: Value) -> Value {
+    pod_of(ALICE, status)
+}
+
+/// The pod of this user with this status.
+pub(crate) fn pod_of(user: &str, status: Value) -> Value {
     let template = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
-    let mut pod = template.render(&alice()).unwrap();
+    let mut pod = template.render(&user.parse().unwrap()).unwrap();
     pod["status"] = status;
     pod
 }
