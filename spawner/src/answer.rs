@@ -5,13 +5,37 @@ use std::time::Duration;
 use edge::problem::Problem;
 use http::StatusCode;
 
-use crate::servers::ServerError;
+use crate::servers::{ServerError, TooMuch};
 
 impl From<ServerError> for Problem {
     fn from(error: ServerError) -> Self {
         let reason = error.reason();
         let refuse = |status, detail: String| Self::new(status, reason, TITLE).detail(detail);
         match error {
+            ServerError::Full(full) => {
+                let what = match full.what {
+                    TooMuch::Starting => "start already",
+                    TooMuch::Running => "run already",
+                };
+                refuse(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    format!(
+                        "As many workspaces as may {what}. Yours is number {} in the queue; ask \
+                         again in time to keep the place.",
+                        full.place
+                    ),
+                )
+                .retry_after(full.retry_after)
+            }
+            ServerError::Image(error) => {
+                refuse(StatusCode::FORBIDDEN, format!("{error}. An administrator keeps the list."))
+            }
+            ServerError::OtherImage(_) => refuse(
+                StatusCode::CONFLICT,
+                "Your workspace runs already, with another image or from an older template. Stop \
+                 it first, or restart it."
+                    .to_owned(),
+            ),
             ServerError::Fault(fault) => {
                 refuse(fault.refusal().status(), fault.message()).retry_after(fault.retry_after())
             }

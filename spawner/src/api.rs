@@ -1,27 +1,64 @@
 //! `/-/api/v1`: what a user may ask about and do to the own server.
 
+mod busy;
+mod openapi;
+mod operate;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
-    extract::{Query, State},
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Query, State},
     response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
 };
 use contract::UserId;
 use edge::problem::Problem;
-use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use http::{StatusCode, header};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
     caller::Caller,
-    model::{MY_SERVER, ServerModel},
+    model::{API, MY_SERVER, ServerModel},
+    progress,
     servers::{How, Started, Stopped},
     state::State as Stage,
     stop::{Stop, StopReason},
     watch::Snapshot,
 };
+
+/// A bound for bodies, in bytes: ours have a few short fields.
+const MAX_BODY: usize = 4096;
+
+/// Every route of the API, without [`API`] before them, as `openapi.yaml` describes them.
+pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
+    let own = get(show_server).post(start_server).delete(stop_server);
+    let others = get(operate::show).post(operate::start).delete(operate::stop);
+    [
+        ("/version", get(version)),
+        ("/openapi.json", get(openapi::document)),
+        ("/me", get(me)),
+        ("/me/server", own),
+        ("/me/server/progress", get(progress::stream)),
+        ("/me/server/restart", post(restart_server)),
+        ("/me/server/activity", post(busy::keep_awake)),
+        ("/users", get(operate::list)),
+        ("/users/{user}/server", others),
+        ("/users/{user}/server/restart", post(operate::restart)),
+    ]
+}
+
+/// The API. Not nested: that would hide from extractors where a request came in, and so whether a
+/// cookie is enough for it.
+pub(crate) fn router() -> Router<Arc<App>> {
+    routes()
+        .into_iter()
+        .fold(Router::new(), |all, (path, methods)| all.route(&format!("{API}{path}"), methods))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
 
 /// When to look again at a server that is starting; whoever wants to know at once follows the
 /// progress stream.
@@ -48,7 +85,7 @@ pub(crate) async fn me(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Json<Value>, Problem> {
-    let server = ServerModel::of(&app.snapshot(caller.user())?);
+    let server = app.model(caller.user(), &app.snapshot(caller.user())?);
     Ok(Json(json!({
         "name": caller.user().as_str(),
         "token_expires_at": caller.verified.expires_at.to_string(),
@@ -61,7 +98,7 @@ pub(crate) async fn show_server(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Json<ServerModel>, Problem> {
-    Ok(Json(ServerModel::of(&app.snapshot(caller.user())?)))
+    Ok(Json(app.describe(caller.user()).await?))
 }
 
 /// `POST /me/server[?wait=s]`: 201 when it is ready, 202 when it is not yet, 409 while the one before
@@ -70,10 +107,56 @@ pub(crate) async fn start_server(
     State(app): State<Arc<App>>,
     caller: Caller,
     wait: WaitQuery,
+    bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let budget = budget(&app, wait)?;
-    app.snapshot(caller.user())?;
-    let started = start(&app, caller.user()).await?;
+    start_target(&app, &Target::own(&caller), wait, &bytes).await
+}
+
+/// `DELETE /me/server[?wait=s]`: 204 when it is gone, 202 while it is being stopped. Also calls off a
+/// start.
+pub(crate) async fn stop_server(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    wait: WaitQuery,
+) -> Result<Response, Problem> {
+    stop_target(&app, &Target::own(&caller), wait, by_user(caller.user())).await
+}
+
+/// `POST /me/server/restart`: 202; the new one starts when the old one is gone.
+pub(crate) async fn restart_server(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    restart_target(&app, &Target::own(&caller), caller.user().clone()).await
+}
+
+/// Whose server is meant.
+struct Target {
+    user: UserId,
+    /// Where it is asked for.
+    location: String,
+}
+
+impl Target {
+    fn own(caller: &Caller) -> Self {
+        Self { user: caller.user().clone(), location: MY_SERVER.to_owned() }
+    }
+
+    fn of_another(user: UserId) -> Self {
+        Self { location: format!("{API}/users/{user}/server"), user }
+    }
+}
+
+async fn start_target(
+    app: &App,
+    target: &Target,
+    wait: WaitQuery,
+    bytes: &[u8],
+) -> Result<Response, Problem> {
+    let budget = budget(app, wait)?;
+    let StartBody { image } = if bytes.is_empty() { StartBody::default() } else { body(bytes)? };
+    app.snapshot(&target.user)?;
+    let started = start_with(app, &target.user, image).await?;
     if started.how == How::Stopping {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -86,57 +169,97 @@ pub(crate) async fn start_server(
     let snapshot = if budget.is_zero() {
         started.snapshot
     } else {
-        app.pods.follow(caller.user()).until_settled(budget).await
+        app.pods.follow(&target.user).until_settled(budget).await
     };
-    Ok(server(&snapshot))
+    Ok(server(app, target, &snapshot))
 }
 
-/// `DELETE /me/server[?wait=s]`: 204 when it is gone, 202 while it is being stopped. Also calls off a
-/// start.
-pub(crate) async fn stop_server(
-    State(app): State<Arc<App>>,
-    caller: Caller,
+async fn stop_target(
+    app: &App,
+    target: &Target,
     wait: WaitQuery,
+    reason: Stop,
 ) -> Result<Response, Problem> {
-    let budget = budget(&app, wait)?;
-    app.snapshot(caller.user())?;
-    let Stopped::Stopping { uid } = stop(&app, caller.user()).await? else {
+    let budget = budget(app, wait)?;
+    app.snapshot(&target.user)?;
+    let (servers, user) = (app.servers.clone(), target.user.clone());
+    let stopped =
+        tokio::spawn(async move { servers.stop(&user, &reason).await }).await.map_err(ended)??;
+    let Stopped::Stopping { uid } = stopped else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let mut follower = app.pods.follow(caller.user());
+    let mut follower = app.pods.follow(&target.user);
     let snapshot = follower.until(budget, |seen| !seen.is_pod(&uid)).await;
     if snapshot.is_pod(&uid) {
-        return Ok(server(&snapshot));
+        return Ok(server(app, target, &snapshot));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn restart_target(app: &App, target: &Target, by: UserId) -> Result<Response, Problem> {
+    app.snapshot(&target.user)?;
+    let stop = Stop { reason: StopReason::Restart, by: Some(by) };
+    let (servers, user) = (app.servers.clone(), target.user.clone());
+    tokio::spawn(async move { servers.restart(&user, &stop).await }).await.map_err(ended)??;
+    Ok(accepted(app, target, &app.snapshot(&target.user)?))
+}
+
+/// The body of a start. It may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartBody {
+    /// One of the operator's list, for the runtime.
+    image: Option<String>,
+}
+
+/// Reads a body. What is none of ours is refused: whoever misspells `image` would get another one.
+fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| bad_body(format!("{error}.")))
+}
+
+fn bad_body(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_body", "The body is not understood").detail(detail)
+}
+
+fn by_user(user: &UserId) -> Stop {
+    Stop { reason: StopReason::User, by: Some(user.clone()) }
 }
 
 /// Starts `user`'s server. In a task of its own: a client that goes away half-way leaves a whole
 /// start behind, and its line in the audit log.
 pub(crate) async fn start(app: &App, user: &UserId) -> Result<Started, Problem> {
+    start_with(app, user, None).await
+}
+
+async fn start_with(app: &App, user: &UserId, image: Option<String>) -> Result<Started, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
-    Ok(tokio::spawn(async move { servers.start(&user).await }).await.map_err(ended)??)
+    let started = tokio::spawn(async move { servers.start(&user, image.as_deref()).await });
+    Ok(started.await.map_err(ended)??)
 }
 
 /// Stops `user`'s server, or calls off its start. In a task of its own, as a start.
 pub(crate) async fn stop(app: &App, user: &UserId) -> Result<Stopped, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
-    let stop = Stop { reason: StopReason::User, by: Some(user.clone()) };
+    let stop = by_user(&user);
     Ok(tokio::spawn(async move { servers.stop(&user, &stop).await }).await.map_err(ended)??)
 }
 
 /// The server of `snapshot`, with the status that says how far it is.
-fn server(snapshot: &Snapshot) -> Response {
-    let model = ServerModel::of(snapshot);
-    let status =
-        if model.state == Stage::Ready { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let mut response = (status, Json(model)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, HeaderValue::from_static(MY_SERVER));
-    if status == StatusCode::ACCEPTED {
-        headers.insert(header::RETRY_AFTER, LOOK_AGAIN.as_secs().into());
+fn server(app: &App, target: &Target, snapshot: &Snapshot) -> Response {
+    let model = app.model(&target.user, snapshot);
+    if model.state == Stage::Ready {
+        return (StatusCode::CREATED, [(header::LOCATION, target.location.clone())], Json(model))
+            .into_response();
     }
-    response
+    accepted(app, target, snapshot)
+}
+
+fn accepted(app: &App, target: &Target, snapshot: &Snapshot) -> Response {
+    let headers = [
+        (header::LOCATION, target.location.clone()),
+        (header::RETRY_AFTER, LOOK_AGAIN.as_secs().to_string()),
+    ];
+    (StatusCode::ACCEPTED, headers, Json(app.model(&target.user, snapshot))).into_response()
 }
 
 /// How long an answer may take, never longer than the start timeout.

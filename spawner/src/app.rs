@@ -1,7 +1,7 @@
 //! The spawner's routes. Only `/-/` is its own; every other path, also `/healthz` or `/api`, belongs
 //! to the caller's own pod, so that any image works without rewriting.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,8 +10,13 @@ use axum::{
     routing::{get, post},
 };
 use contract::UserId;
-use edge::{oidc::Verifier, problem::Problem, proxy::Upstream};
+use edge::{
+    oidc::{Role, Verifier},
+    problem::Problem,
+    proxy::Upstream,
+};
 use http::{HeaderValue, StatusCode, header};
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -20,9 +25,10 @@ use crate::{
     cluster::Cluster,
     login::{Login, SignedOut, backchannel, routes},
     metrics::Metrics,
-    model::{API, MY_PROGRESS, MY_SERVER},
+    model::{QueueModel, ServerModel, TemplateModel},
     pages::{self, home},
-    progress, proxy,
+    proxy,
+    reap::{Policy, Sidecars, outlook},
     servers::Servers,
     streams::Streams,
     watch::{Pods, Snapshot},
@@ -57,6 +63,12 @@ pub struct App {
     pub start_timeout: Duration,
     /// A permit for each request that may wait.
     pub places: Semaphore,
+    /// Who may act on the servers of others.
+    pub operator: Role,
+    /// When workspaces sleep.
+    pub sleep: Policy,
+    /// Know what is used.
+    pub sidecars: Sidecars,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -64,10 +76,7 @@ pub struct App {
 /// The routes. Needs no socket, so tests can call it as it is.
 pub fn router(app: App) -> Router {
     Router::new()
-        .route(&format!("{API}/version"), get(api::version))
-        .route(&format!("{API}/me"), get(api::me))
-        .route(MY_SERVER, get(api::show_server).post(api::start_server).delete(api::stop_server))
-        .route(MY_PROGRESS, get(progress::stream))
+        .merge(api::router())
         .route(routes::LOGIN, get(routes::login))
         .route(routes::CALLBACK, get(routes::callback))
         .route(routes::LOGOUT, post(routes::logout))
@@ -86,15 +95,42 @@ pub fn router(app: App) -> Router {
 }
 
 impl App {
+    /// What the API tells about `user`'s server.
+    pub(crate) fn model(&self, user: &UserId, snapshot: &Snapshot) -> ServerModel {
+        let hash = snapshot.pod.as_deref().and_then(|pod| pod.template.clone());
+        let template = hash.map(|hash| TemplateModel {
+            outdated: self.servers.blueprint().is_outdated(&hash),
+            hash,
+        });
+        let queue = self.servers.place(user).map(|position| QueueModel { position });
+        ServerModel { template, queue, ..ServerModel::of(snapshot) }
+    }
+
+    /// The same with what keeps it awake, for which its sidecar is asked.
+    pub(crate) async fn describe(&self, user: &UserId) -> Result<ServerModel, Problem> {
+        let snapshot = self.snapshot(user)?;
+        let model = self.model(user, &snapshot);
+        let Some(pod) = snapshot.pod.as_deref().filter(|_| model.ready) else { return Ok(model) };
+        let asked = self.sidecars.ask(pod).await;
+        Ok(model.ending(outlook(pod, asked, &self.sleep, Timestamp::now())))
+    }
+
+    /// All servers there are. Refuses as long as nothing is known.
+    pub(crate) fn snapshots(&self) -> Result<BTreeMap<UserId, Snapshot>, Problem> {
+        if self.pods.is_complete() { Ok(self.pods.snapshots()) } else { Err(warming_up()) }
+    }
+
     /// What is known about `user`'s pod. Refuses as long as nothing is known about any.
     pub(crate) fn snapshot(&self, user: &UserId) -> Result<Snapshot, Problem> {
-        self.pods.of(user).ok_or_else(|| {
-            let detail = "This replica has only just started and does not know the workspaces yet.";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet")
-                .detail(detail)
-                .retry_after(WARM_UP)
-        })
+        self.pods.of(user).ok_or_else(warming_up)
     }
+}
+
+fn warming_up() -> Problem {
+    let detail = "This replica has only just started and does not know the workspaces yet.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet")
+        .detail(detail)
+        .retry_after(WARM_UP)
 }
 
 /// What is true now is not true later: nothing of the API is kept by a browser or a proxy.

@@ -6,7 +6,7 @@ use clap::Parser;
 use contract::UserId;
 use edge::{
     args::{DrainArgs, LimitArgs, LogArgs},
-    oidc::OidcArgs,
+    oidc::{ClaimPath, OidcArgs},
     program::{Failure, Threads, report, run},
     proxy::CorsArgs,
 };
@@ -16,6 +16,7 @@ use crate::{
     reap::SleepArgs,
     render::{Blueprint, GatewayScope},
     serve::serve,
+    servers::ServerLimitArgs,
     template::{Kind, Template, TemplateError},
 };
 
@@ -57,6 +58,18 @@ pub struct ServeArgs {
     /// How many requests may wait for starts at once; more get 429
     #[arg(long, env = "MAX_HELD", default_value_t = 1000)]
     pub max_held: usize,
+
+    /// The role whose holders may see and stop the servers of others, with a bearer token
+    #[arg(long, env = "OPERATOR_ROLE", value_name = "ROLE", default_value = "openclaw-operator", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub operator_role: String,
+
+    /// The claim that lists roles, with dots between its members
+    #[arg(long, env = "ROLES_CLAIM", value_name = "PATH", default_value = "realm_access.roles")]
+    pub roles_claim: ClaimPath,
+
+    /// How much may go on at once
+    #[command(flatten)]
+    pub server_limits: ServerLimitArgs,
 
     /// What is created for a user
     #[command(flatten)]
@@ -103,6 +116,10 @@ pub struct TemplateArgs {
     #[arg(long, env = "NETWORK_POLICY_TEMPLATE", value_name = "FILE")]
     network_policy_template: Option<PathBuf>,
 
+    /// An image that users may choose for their runtime instead of the template's
+    #[arg(long = "allowed-image", env = "ALLOWED_IMAGES", value_name = "IMAGE", value_delimiter = ',', value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    allowed_images: Vec<String>,
+
     /// Whose gateway token a pod gets
     #[arg(long, env = "GATEWAY_SCOPE", value_enum, default_value_t)]
     gateway_scope: GatewayScope,
@@ -121,13 +138,13 @@ struct RenderArgs {
 impl TemplateArgs {
     /// Reads and checks the templates.
     pub fn blueprint(&self) -> Result<Blueprint, TemplateError> {
-        let Self { template, network_policy_template, gateway_scope } = self;
+        let Self { template, network_policy_template, allowed_images, gateway_scope } = self;
         let pod = Template::read(Kind::Pod, template)?;
         let policy = network_policy_template
             .as_deref()
             .map(|path| Template::read(Kind::NetworkPolicy, path))
             .transpose()?;
-        Ok(Blueprint::new(pod, policy, *gateway_scope))
+        Ok(Blueprint::new(pod, policy, *gateway_scope).with_images(allowed_images))
     }
 }
 

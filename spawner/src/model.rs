@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     pod::PodView,
+    reap::{Activity, Outlook},
     state::{Reason, State, Status},
     stop::LastStop,
     watch::Snapshot,
@@ -41,8 +42,34 @@ pub struct ServerModel {
     pub message: String,
     /// How often containers of this pod were restarted.
     pub restarts: u32,
+    /// When it may be stopped for being unused or old, at the earliest; told of one server only.
+    pub stops_at: Option<Timestamp>,
+    /// When it was used last, under JupyterHub's name.
+    pub last_activity: Option<Timestamp>,
+    /// What keeps, or last kept, it awake; told of one server only.
+    pub activity: Option<Activity>,
+    /// The place among those who wait for a start, as far as this replica knows.
+    pub queue: Option<QueueModel>,
+    /// What it was made from.
+    pub template: Option<TemplateModel>,
     /// How the pod before ended, if this replica has seen it.
     pub last_stop: Option<LastStop>,
+}
+
+/// A place in the queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueModel {
+    /// From 1.
+    pub position: usize,
+}
+
+/// The template of a pod.
+#[derive(Clone, Debug, Serialize)]
+pub struct TemplateModel {
+    /// Tells it from others.
+    pub hash: String,
+    /// A pod of today would be another: a restart brings the update.
+    pub outdated: bool,
 }
 
 /// What is under way.
@@ -56,6 +83,14 @@ pub enum Pending {
 }
 
 impl ServerModel {
+    /// The same with what is known about its end.
+    #[must_use]
+    pub fn ending(self, outlook: Outlook) -> Self {
+        let Outlook { stops_at, activity } = outlook;
+        let used = |activity: &Activity| (activity.kind != "busy").then_some(activity.at);
+        Self { stops_at, last_activity: activity.as_ref().and_then(used), activity, ..self }
+    }
+
     /// The server of `snapshot`.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
@@ -76,6 +111,11 @@ impl ServerModel {
             reason: reason.map(Reason::name),
             message,
             restarts: pod.map_or(0, PodView::restarts),
+            stops_at: None,
+            last_activity: None,
+            activity: None,
+            queue: None,
+            template: None,
             last_stop: snapshot.last_stop.as_deref().cloned(),
         }
     }

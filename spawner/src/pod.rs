@@ -188,6 +188,12 @@ impl PodView {
         self.steps.iter().map(|step| step.restarts).sum()
     }
 
+    /// Requests can be sent to it.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.ready && self.ip.is_some()
+    }
+
     /// No container of this pod will ever run again.
     #[must_use]
     pub fn is_over(&self) -> bool {

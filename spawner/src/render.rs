@@ -1,10 +1,12 @@
 //! Everything that one user owns in the cluster, from the templates and the user's id alone. Pure:
 //! what is printed by `render` is what `serve` creates.
 
+use std::collections::BTreeMap;
+
 use contract::{UserId, label, secret};
 use serde_json::{Value, json};
 
-use crate::template::{Fault, Template};
+use crate::template::{self, Fault, Template};
 
 /// Where the gateway token of a pod comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -20,9 +22,27 @@ pub enum GatewayScope {
 /// The operator's templates, checked.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
-    pod: Template,
+    /// The pod's template and its hash.
+    pod: Versioned,
+    /// The same with each image that a user may choose instead.
+    choices: BTreeMap<String, Versioned>,
     network_policy: Option<Template>,
     gateway: GatewayScope,
+}
+
+/// A template and its hash.
+#[derive(Clone, Debug)]
+struct Versioned {
+    template: Template,
+    hash: String,
+}
+
+/// An image that is not on the operator's list.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the image {image:?} is not on the list of allowed images ({allowed})")]
+pub struct ImageNotAllowed {
+    image: String,
+    allowed: String,
 }
 
 /// One user's objects, in the order in which they are created.
@@ -40,7 +60,45 @@ impl Blueprint {
     /// Puts the parts together. Without `network_policy` no policy is made for a user.
     #[must_use]
     pub fn new(pod: Template, network_policy: Option<Template>, gateway: GatewayScope) -> Self {
-        Self { pod, network_policy, gateway }
+        Self { pod: Versioned::of(pod), choices: BTreeMap::new(), network_policy, gateway }
+    }
+
+    /// The same, where users may choose one of these images for their runtime.
+    #[must_use]
+    pub fn with_images(mut self, images: &[String]) -> Self {
+        let choice = |image: &String| {
+            (image.clone(), Versioned::of(self.pod.template.clone().with_image(image)))
+        };
+        self.choices = images.iter().map(choice).collect();
+        self
+    }
+
+    /// Whether `image` may be chosen.
+    pub fn check_image(&self, image: &str) -> Result<(), ImageNotAllowed> {
+        if self.choices.contains_key(image) {
+            return Ok(());
+        }
+        let allowed = match self.choices.len() {
+            0 => "it is empty".to_owned(),
+            _ => self.choices.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        };
+        Err(ImageNotAllowed { image: image.chars().take(SHOWN_CHARS).collect(), allowed })
+    }
+
+    /// Whether a pod that was made from the template with this `hash` would be made otherwise today.
+    #[must_use]
+    pub fn is_outdated(&self, hash: &str) -> bool {
+        self.pod.hash != hash && self.choices.values().all(|choice| choice.hash != hash)
+    }
+
+    /// The hash of the template with this image.
+    #[must_use]
+    pub fn hash_with(&self, image: Option<&str>) -> &str {
+        &self.choice(image).hash
+    }
+
+    fn choice(&self, image: Option<&str>) -> &Versioned {
+        image.and_then(|image| self.choices.get(image)).unwrap_or(&self.pod)
     }
 
     /// Whether every user gets a NetworkPolicy.
@@ -51,6 +109,14 @@ impl Blueprint {
 
     /// The objects of `user`.
     pub fn render(&self, user: &UserId) -> Result<Objects, Fault> {
+        self.render_with(user, None)
+    }
+
+    /// The objects of `user`, with a chosen image that was [checked](Self::check_image).
+    pub fn render_with(&self, user: &UserId, image: Option<&str>) -> Result<Objects, Fault> {
+        let Versioned { template, hash } = self.choice(image);
+        let mut pod = template.render(user)?;
+        template::mark_version(&mut pod, hash);
         Ok(Objects {
             gateway: (self.gateway == GatewayScope::PerUser).then(|| gateway_secret(user)),
             network_policy: self
@@ -58,10 +124,19 @@ impl Blueprint {
                 .as_ref()
                 .map(|policy| policy.render(user))
                 .transpose()?,
-            pod: self.pod.render(user)?,
+            pod,
         })
     }
 }
+
+impl Versioned {
+    fn of(template: Template) -> Self {
+        Self { hash: template.hash(), template }
+    }
+}
+
+/// How much of a refused image an error repeats, in characters.
+const SHOWN_CHARS: usize = 200;
 
 impl Objects {
     /// All objects as YAML documents.
@@ -123,6 +198,27 @@ mod tests {
         assert_eq!(own["metadata"]["name"], format!("openclaw-gateway-{}", alice()));
         assert!(own.get("data").is_none() && own.get("stringData").is_none(), "{own}");
         assert!(blueprint(GatewayScope::Shared).render(&alice()).unwrap().gateway.is_none());
+    }
+
+    #[test]
+    fn only_an_image_on_the_list_can_be_chosen() {
+        let images = ["registry.example/aider:1".to_owned()];
+        let blueprint = blueprint(GatewayScope::Shared).with_images(&images);
+        blueprint.check_image(&images[0]).unwrap();
+        let error = blueprint.check_image("registry.example/aider:2").unwrap_err().to_string();
+        assert!(error.contains("aider:2") && error.contains("aider:1"), "{error}");
+        let pod = |image| blueprint.render_with(&alice(), image).unwrap().pod;
+        assert_eq!(pod(Some(images[0].as_str()))["spec"]["containers"][0]["image"], images[0]);
+        let hash = |pod: &serde_json::Value| {
+            pod["metadata"]["annotations"]["catalyst.openova.io/openclaw-template"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let (own, chosen) = (hash(&pod(None)), hash(&pod(Some(&images[0]))));
+        assert_ne!(own, chosen);
+        assert!(!blueprint.is_outdated(&own) && !blueprint.is_outdated(&chosen));
+        assert!(blueprint.is_outdated("0000000000000000"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use edge::{
     client::{CaError, Fetcher},
-    oidc::Verifier,
+    oidc::{Role, Verifier},
     proxy::{InvalidUpstream, Upstream},
     readiness::Gate,
     shutdown::Shutdown,
@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     reap::{Policy, Reaper, Sidecars},
     render::Blueprint,
-    servers::Servers,
+    servers::{ServerLimitArgs, Servers},
     streams::Streams,
     watch::{Follow, FollowSignedOut, Pods, follow},
 };
@@ -45,6 +45,10 @@ pub struct Setup {
     pub sleep: Policy,
     /// How often it is looked for workspaces that may sleep.
     pub reap_interval: Duration,
+    /// How many workspaces there may be.
+    pub limits: ServerLimitArgs,
+    /// Who may act on the servers of others.
+    pub operator: Role,
     /// The longest that a request waits for a start.
     pub start_timeout: Duration,
     /// How many requests may wait for starts at once.
@@ -117,6 +121,8 @@ impl Setup {
             sidecar_admin_port,
             sleep,
             reap_interval,
+            limits,
+            operator,
             start_timeout,
             max_held,
             metrics,
@@ -150,11 +156,12 @@ impl Setup {
                 (Some(login), Some(keep), Some(ended))
             }
         };
+        let sidecars = Sidecars::at(sidecar_admin_port)?;
         let reaper = Reaper {
             cluster: cluster.clone(),
             pods: pods.clone(),
-            sidecars: Sidecars::at(sidecar_admin_port)?,
-            policy: sleep,
+            sidecars: sidecars.clone(),
+            policy: sleep.clone(),
             sweeps: blueprint.has_network_policy(),
             interval: reap_interval,
             metrics: metrics.clone(),
@@ -164,7 +171,13 @@ impl Setup {
             login,
             streams,
             signed_out,
-            servers: Servers::new(cluster.clone(), blueprint, pods.clone(), metrics.clone()),
+            servers: Servers::new(
+                cluster.clone(),
+                blueprint,
+                pods.clone(),
+                limits,
+                metrics.clone(),
+            ),
             cluster,
             pods: pods.clone(),
             // Only its settings and connections are used; every pod has its own address.
@@ -173,6 +186,9 @@ impl Setup {
             sidecar_admin_port,
             start_timeout,
             places: Semaphore::new(max_held),
+            operator,
+            sleep,
+            sidecars,
             metrics: metrics.clone(),
         };
         let watches = Follow { client: watches, namespace, pods, gate, metrics, signed_out: ended };

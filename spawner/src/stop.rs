@@ -54,7 +54,8 @@ pub struct LastStop {
 }
 
 impl StopReason {
-    const ALL: [Self; 8] = [
+    /// All there are.
+    pub const ALL: [Self; 8] = [
         Self::Idle,
         Self::User,
         Self::Restart,

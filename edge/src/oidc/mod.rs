@@ -19,6 +19,7 @@ mod pace;
 #[cfg(test)]
 mod property_tests;
 mod rejection;
+mod role;
 mod signed;
 mod source;
 mod store;
@@ -34,6 +35,7 @@ pub use id_token::{IdTokenFault, Login};
 pub use keys::{KeyFileError, KeySet, KeySetError};
 pub use logout::{Logout, LogoutPolicy, LogoutRejection, verify_logout};
 pub use rejection::Rejection;
+pub use role::{ClaimPath, Role};
 pub use token::Token;
 pub use unix_time::UnixTime;
 pub use verifier::{ConfigError, Verifier};

@@ -133,7 +133,7 @@ impl Verifier {
 
     /// Decides with the keys there are; if others could change the verdict, with fresh ones. A
     /// signature that is wrong under a known key never leads to a fetch.
-    async fn with_keys<T>(
+    pub(super) async fn with_keys<T>(
         &self,
         verdict: impl Fn(&Arc<Loaded>) -> Result<T, Rejection>,
     ) -> Result<T, Rejection> {

@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod decide;
 mod lease;
+mod outlook;
 mod sweep;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -18,6 +19,8 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use args::SleepArgs;
 pub use ask::Sidecars;
 pub use decide::{Asked, Policy, Verdict, WhenUnreachable, Why, decide};
+
+pub use outlook::{Activity, Outlook, outlook};
 
 use self::lease::Candidate;
 use crate::{

@@ -1,7 +1,9 @@
 //! Starting and stopping a user's server. Every step may be repeated and may be cut off anywhere:
 //! the names follow from the user, `create` is the lock, and whoever comes second adopts.
 
+mod limits;
 mod outcome;
+mod stop;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +11,15 @@ use contract::{UserId, annotation, object};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use limits::{Full, Load, ServerLimitArgs, TooMuch};
+pub use stop::Stopped;
+
 use crate::{
-    cluster::{Cluster, Created, Deleted, Fault},
+    cluster::{Cluster, Created, Fault},
     gateway::{NoRandom, with_token},
     metrics::Metrics,
     pod::PodView,
-    render::{Blueprint, Objects},
-    stop::Stop,
+    render::{Blueprint, ImageNotAllowed, Objects},
     template,
     watch::{Follower, Pods, Snapshot},
 };
@@ -34,6 +38,7 @@ pub struct Servers {
     cluster: Cluster,
     blueprint: Arc<Blueprint>,
     pods: Pods,
+    admission: limits::Admission,
     metrics: Metrics,
 }
 
@@ -57,21 +62,18 @@ pub enum How {
     Stopping,
 }
 
-/// How a stop went.
-#[derive(Debug)]
-pub enum Stopped {
-    /// There is no pod.
-    Gone,
-    /// The pod with this uid is on its way out.
-    Stopping {
-        /// Which pod.
-        uid: String,
-    },
-}
-
 /// A start or a stop that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    /// There are as many workspaces as there may be.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The image is not on the list.
+    #[error(transparent)]
+    Image(#[from] ImageNotAllowed),
+    /// The pod is there, made otherwise than was asked for.
+    #[error("the pod {0} runs already, with another image or from an older template")]
+    OtherImage(String),
     /// The API server did not do it.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -103,13 +105,33 @@ impl Servers {
     /// Starts servers in `cluster` as `blueprint` describes them, and learns from `pods` what became
     /// of them.
     #[must_use]
-    pub fn new(cluster: Cluster, blueprint: Blueprint, pods: Pods, metrics: Metrics) -> Self {
-        Self { cluster, blueprint: Arc::new(blueprint), pods, metrics }
+    pub fn new(
+        cluster: Cluster,
+        blueprint: Blueprint,
+        pods: Pods,
+        limits: ServerLimitArgs,
+        metrics: Metrics,
+    ) -> Self {
+        let admission = limits::Admission::new(limits, pods.clone());
+        Self { cluster, blueprint: Arc::new(blueprint), pods, admission, metrics }
     }
 
-    /// Makes sure that `user` has a pod. At most three writes; none if the pod is there.
-    pub async fn start(&self, user: &UserId) -> Result<Started, ServerError> {
-        let started = self.try_start(user).await;
+    /// What is created for a user.
+    #[must_use]
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
+    }
+
+    /// The place of `user` in this replica's queue, from 1.
+    #[must_use]
+    pub fn place(&self, user: &UserId) -> Option<usize> {
+        self.admission.place(user)
+    }
+
+    /// Makes sure that `user` has a pod, with the chosen `image` if there is one. At most three
+    /// writes; none if the pod is there.
+    pub async fn start(&self, user: &UserId, image: Option<&str>) -> Result<Started, ServerError> {
+        let started = self.try_start(user, image).await;
         match &started {
             Ok(started) => {
                 self.metrics.start(started.how.name());
@@ -123,43 +145,27 @@ impl Servers {
         started
     }
 
-    /// Stops `user`'s pod, or calls off its start. The home and the gateway Secret stay. The pod says
-    /// why from then on.
-    pub async fn stop(&self, user: &UserId, stop: &Stop) -> Result<Stopped, ServerError> {
-        let stopped = self.try_stop(user, stop).await;
-        let outcome = match &stopped {
-            Ok(Stopped::Gone) => "gone",
-            Ok(Stopped::Stopping { .. }) => "stopping",
-            Err(error) => error.reason(),
-        };
-        self.metrics.stop(outcome);
-        let (by, why) = (stop.by.as_ref().unwrap_or(user).as_str(), stop.reason.name());
-        match &stopped {
-            Ok(_) => tracing::info!(target: "audit", action = "stop", %user, by, why, outcome),
-            Err(error) => {
-                tracing::warn!(target: "audit", action = "stop", %user, by, why, outcome, %error);
-            }
+    async fn try_start(&self, user: &UserId, image: Option<&str>) -> Result<Started, ServerError> {
+        if let Some(image) = image {
+            self.blueprint.check_image(image)?;
         }
-        stopped
-    }
-
-    async fn try_start(&self, user: &UserId) -> Result<Started, ServerError> {
         let mut follower = self.pods.follow(user);
         let turn = follower.turn();
         let _turn = turn.lock().await;
-        let objects = self.blueprint.render(user)?;
-        let mut prepared = false;
+        let objects = self.blueprint.render_with(user, image)?;
+        let mut admitted = None;
         for _ in 0..ATTEMPTS {
             let seen = follower.now();
             if let Some(pod) = &seen.pod {
                 if !pod.is_over() || pod.stopping {
-                    return Ok(Started::with(seen));
+                    return self.adopt(seen, image);
                 }
                 if !self.clear(pod, &mut follower).await? {
                     return Ok(Started { snapshot: follower.now(), how: How::Stopping });
                 }
             }
-            if !std::mem::replace(&mut prepared, true) {
+            if admitted.is_none() {
+                admitted = Some(self.admission.admit(user)?);
                 self.prepare(user, &objects).await?;
             }
             if let Some(started) = self.create(user, &objects.pod, &mut follower).await? {
@@ -167,6 +173,23 @@ impl Servers {
             }
         }
         Err(ServerError::Restless(object::pod(user)))
+    }
+
+    /// Takes the pod that is there, unless a chosen image is not what it runs.
+    fn adopt(&self, seen: Snapshot, image: Option<&str>) -> Result<Started, ServerError> {
+        let started = Started::with(seen);
+        let pod = started.snapshot.pod.as_deref();
+        let template = pod.and_then(|pod| pod.template.as_deref());
+        match pod {
+            Some(pod)
+                if image.is_some()
+                    && !pod.stopping
+                    && template != Some(self.blueprint.hash_with(image)) =>
+            {
+                Err(ServerError::OtherImage(object::pod(&pod.user)))
+            }
+            _ => Ok(started),
+        }
     }
 
     /// What has to be there before the pod: its gateway token and its NetworkPolicy.
@@ -231,52 +254,6 @@ impl Servers {
         let seen = follower.until(REPLACE_BUDGET, |seen| !seen.is_pod(&pod.uid)).await;
         Ok(!seen.is_pod(&pod.uid))
     }
-
-    async fn try_stop(&self, user: &UserId, stop: &Stop) -> Result<Stopped, ServerError> {
-        let mut follower = self.pods.follow(user);
-        let name = object::pod(user);
-        for _ in 0..ATTEMPTS {
-            let Some(pod) = self.pod_to_stop(&name, &follower).await? else {
-                return Ok(Stopped::Gone);
-            };
-            let uid = pod.uid.clone();
-            if pod.stopping {
-                return Ok(Stopped::Stopping { uid });
-            }
-            // Best effort: the stop counts, and not what is said about it.
-            if let Err(error) = self.cluster.annotate_pod(&pod, None, &stop.annotations()).await {
-                tracing::warn!(%user, %error, "the pod does not say why it is stopped");
-            }
-            match self.cluster.delete_pod(&name, &uid).await? {
-                Deleted::Yes => return Ok(noticed(&mut follower, uid).await),
-                Deleted::Gone => return Ok(Stopped::Gone),
-                // A pod that the watch has not brought yet: look again.
-                Deleted::Replaced => {
-                    follower.until(WATCH_LAG, |seen| !seen.is_pod(&uid)).await;
-                }
-            }
-        }
-        Err(ServerError::Restless(name))
-    }
-
-    /// The pod, from the watch; if that shows none, from the API server, because a start on another
-    /// replica may be younger than what the watch has brought.
-    async fn pod_to_stop(
-        &self,
-        name: &str,
-        follower: &Follower,
-    ) -> Result<Option<Arc<PodView>>, ServerError> {
-        if let Some(pod) = follower.now().pod {
-            return Ok(Some(pod));
-        }
-        match self.cluster.pod(name).await? {
-            None => Ok(None),
-            Some(pod) => match PodView::of(pod) {
-                Some(pod) => Ok(Some(Arc::new(pod))),
-                None => Err(ServerError::NotTheUsers(name.to_owned())),
-            },
-        }
-    }
 }
 
 /// Writes down when the policy was needed: a sweep that has seen it without a pod then fails.
@@ -288,19 +265,6 @@ fn needed_at(mut policy: Value, now: Timestamp) -> Value {
         annotations.insert(annotation::STARTED.to_owned(), now.to_string().into());
     }
     policy
-}
-
-/// Waits until the watch shows that the pod with this `uid` was deleted.
-async fn noticed(follower: &mut Follower, uid: String) -> Stopped {
-    let mut shown = false;
-    let noticed = |seen: &Snapshot| {
-        let is_there = seen.is_pod(&uid);
-        let is_gone = shown && !is_there;
-        shown |= is_there;
-        is_gone || (is_there && seen.pod.as_ref().is_some_and(|pod| pod.stopping))
-    };
-    let seen = follower.until(WATCH_LAG, noticed).await;
-    if shown && !seen.is_pod(&uid) { Stopped::Gone } else { Stopped::Stopping { uid } }
 }
 
 impl Started {
@@ -316,6 +280,9 @@ impl ServerError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Full(full) => full.what.name(),
+            Self::Image(_) => "image_not_allowed",
+            Self::OtherImage(_) => "other_image",
             Self::Fault(fault) => fault.refusal().name(),
             Self::Template(_) => "template_invalid",
             Self::NoRandom(_) => "no_random",

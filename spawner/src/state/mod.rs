@@ -52,6 +52,26 @@ pub struct Status {
 }
 
 impl State {
+    /// All there are.
+    pub const ALL: [Self; 10] = [
+        Self::Stopped,
+        Self::Creating,
+        Self::Scheduling,
+        Self::ScalingUp,
+        Self::Pulling,
+        Self::Initializing,
+        Self::Starting,
+        Self::Ready,
+        Self::Stopping,
+        Self::Failed,
+    ];
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The name, as the API and metric labels spell it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -124,7 +144,7 @@ pub fn derive(pod: Option<&PodView>, notes: &[Note]) -> Status {
     if !pod.injected {
         return Status::held_up(State::Failed, Reason::NotInjected, NOT_INJECTED);
     }
-    if pod.ready && pod.ip.is_some() {
+    if pod.is_reachable() {
         return Status::going(State::Ready, "Your workspace is running.");
     }
     let notes = Notes { pod, all: notes };

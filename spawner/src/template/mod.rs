@@ -3,6 +3,7 @@
 
 mod placeholder;
 mod shape;
+mod version;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 pub use placeholder::BadPlaceholder;
 use placeholder::{SECRET_NAME, USER_UUID, Values};
 pub use shape::WrongShape;
+pub(crate) use version::mark as mark_version;
 
 /// Which object a template makes, and so what it must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,19 @@ impl Template {
         shape::check(self.kind, &object, user)?;
         shape::mark_as_ours(&mut object);
         Ok(object)
+    }
+
+    /// The same with another image for the runtime.
+    #[must_use]
+    pub(crate) fn with_image(mut self, image: &str) -> Self {
+        version::set_image(&mut self.object, image);
+        self
+    }
+
+    /// Tells this template from every other one.
+    #[must_use]
+    pub(crate) fn hash(&self) -> String {
+        version::hash(&self.object)
     }
 
     fn check(&self, sample: &UserId) -> Result<(), Fault> {

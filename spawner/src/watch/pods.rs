@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,6 +15,7 @@ use tokio::{
 use crate::{
     note::{Note, keep_newest},
     pod::PodView,
+    servers::Load,
     state::{self, State, Status},
     stop::LastStop,
 };
@@ -171,6 +172,33 @@ impl Pods {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<PodView>> {
         self.lock().values().filter_map(|user| user.snapshots.borrow().pod.clone()).collect()
+    }
+
+    /// All users with a pod, in the order of their ids.
+    #[must_use]
+    pub fn snapshots(&self) -> BTreeMap<UserId, Snapshot> {
+        let users = self.lock();
+        let now = users.iter().map(|(user, known)| (user.clone(), known.now()));
+        now.filter(|(_, seen)| seen.pod.is_some()).collect()
+    }
+
+    /// How many pods there are; `coming` are users whose pods may not be known yet.
+    #[must_use]
+    pub fn load(&self, coming: &HashSet<UserId>) -> Load {
+        let users = self.lock();
+        let mut load = Load::default();
+        for user in users.values() {
+            let seen = user.snapshots.borrow();
+            if let Some(pod) = seen.pod.as_deref().filter(|pod| !pod.is_over()) {
+                load.running += 1;
+                load.starting += usize::from(!pod.stopping && !pod.is_reachable());
+            }
+        }
+        let unknown = |user: &&UserId| {
+            users.get(*user).is_none_or(|user| user.snapshots.borrow().pod.is_none())
+        };
+        let coming = coming.iter().filter(unknown).count();
+        Load { starting: load.starting + coming, running: load.running + coming }
     }
 
     /// How many pods there are in each state.

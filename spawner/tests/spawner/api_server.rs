@@ -72,11 +72,7 @@ impl ApiServer {
             watches: watch::Sender::default(),
             calls: watch::Sender::default(),
         };
-        Self {
-            inner: Arc::new(inner),
-            login: LoginObjects::default(),
-            leases: Leases::default(),
-        }
+        Self { inner: Arc::new(inner), login: LoginObjects::default(), leases: Leases::default() }
     }
 
     pub(crate) fn router(&self) -> Router {

@@ -8,7 +8,7 @@ use contract::UserId;
 use edge::{
     client::Fetcher,
     oidc::{
-        OidcArgs, UnixTime, Verifier,
+        OidcArgs, Role, UnixTime, Verifier,
         testing::{ALICE, Idp, claims},
     },
     program::install_crypto_provider,
@@ -26,9 +26,10 @@ use spawner::{
     metrics::Metrics,
     reap::{Policy, WhenUnreachable},
     render::{Blueprint, GatewayScope},
+    servers::ServerLimitArgs,
     setup::{LoginSetup, Setup},
     template::{Kind, Template},
-    watch::{Pods, Snapshot},
+    watch::{Follower, Pods, Snapshot},
 };
 use tokio::time::timeout;
 
@@ -40,7 +41,7 @@ use crate::{
 
 /// The public address.
 pub(crate) const ORIGIN: &str = "https://agents.example";
-const ISSUER: &str = "https://id.example/realms/acme";
+pub(crate) const ISSUER: &str = "https://id.example/realms/acme";
 
 const POD: &str = "\
 apiVersion: v1
@@ -124,9 +125,22 @@ impl House {
     /// Everything runs, workspaces sleep by these rules, and the spawner knows the pods.
     pub(crate) async fn sleeping(api: ApiServer, sidecar: Router, sleep: Policy) -> Self {
         let sidecar = start(sidecar).await.0.port();
-        let house = Self::build_with(api, sidecar, None, sleep).await;
+        let house = Self::build_with(api, sidecar, None, sleep, ServerLimitArgs::default()).await;
         house.pods.completed().await;
         house
+    }
+
+    /// Everything runs with these limits, and the spawner knows the pods.
+    pub(crate) async fn limited(api: ApiServer, limits: ServerLimitArgs) -> Self {
+        let sidecar = start(sidecar::router()).await.0.port();
+        let house = Self::build_with(api, sidecar, None, awake(), limits).await;
+        house.pods.completed().await;
+        house
+    }
+
+    /// Everything runs with this API server, and the spawner knows the pods.
+    pub(crate) async fn with_api(api: ApiServer) -> Self {
+        Self::limited(api, ServerLimitArgs::default()).await
     }
 
     /// Everything runs, and people sign in at an issuer.
@@ -161,7 +175,7 @@ impl House {
     }
 
     async fn build(api: ApiServer, sidecar_port: u16, issuer: Option<Issuer>) -> Self {
-        Self::build_with(api, sidecar_port, issuer, awake()).await
+        Self::build_with(api, sidecar_port, issuer, awake(), ServerLimitArgs::default()).await
     }
 
     async fn build_with(
@@ -169,6 +183,7 @@ impl House {
         sidecar_port: u16,
         issuer: Option<Issuer>,
         sleep: Policy,
+        limits: ServerLimitArgs,
     ) -> Self {
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
@@ -184,6 +199,11 @@ impl House {
             sidecar_admin_port: sidecar_port,
             sleep,
             reap_interval: Duration::from_millis(50),
+            limits,
+            operator: Role {
+                claim: "realm_access.roles".parse().unwrap(),
+                name: "openclaw-operator".to_owned(),
+            },
             start_timeout: Duration::from_secs(60),
             max_held: 100,
             metrics: metrics.clone(),
@@ -262,9 +282,20 @@ impl House {
 
     /// The spawner knows that alice's server is in this state.
     pub(crate) async fn until(&self, state: &str) {
+        self.until_of(ALICE, state).await;
+    }
+
+    /// The same about another user's.
+    pub(crate) async fn until_of(&self, user: &str, state: &str) {
         let in_state = |seen: &Snapshot| seen.status().state.name() == state;
-        let seen = self.pods.follow(&alice()).until(Duration::from_secs(60), in_state).await;
+        let mut follower = self.pods.follow(&user.parse().unwrap());
+        let seen = follower.until(Duration::from_secs(60), in_state).await;
         assert!(in_state(&seen), "{seen:?}");
+    }
+
+    /// Follows alice's pod.
+    pub(crate) fn follow(&self) -> Follower {
+        self.pods.follow(&alice())
     }
 
     /// A request or a progress stream of alice waits.
@@ -346,6 +377,7 @@ fn blueprint() -> Blueprint {
     let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
     let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
     Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
+        .with_images(&["registry.example/aider:1".to_owned()])
 }
 
 fn verifier(readiness: &Readiness, issuer: &str) -> std::sync::Arc<Verifier> {

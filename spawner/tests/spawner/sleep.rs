@@ -124,6 +124,10 @@ async fn an_unused_workspace_sleeps_and_says_why() {
     assert_eq!(server["last_stop"]["reason"], "idle", "{server}");
     assert!(server["message"].as_str().unwrap().contains("put to sleep"), "{server}");
 
+    house.stop.drain();
+    while house.api.leases.holder().is_some() {
+        tokio::task::yield_now().await;
+    }
     house.ask(Method::POST, SERVER).await;
     let pod = house.api.pod(&pod_name()).unwrap();
     assert!(
