@@ -11,6 +11,8 @@ CLUSTER := target/debug/cluster-dev
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
 HELM_UNITTEST := $(CACHE)/helm-unittest
 CYCLONUS := $(CACHE)/cyclonus
+SCHEMATHESIS_VERSION := 4.32.0
+SCHEMATHESIS := $(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/schemathesis
 
 .PHONY: help
 help: ## this list
@@ -27,7 +29,7 @@ down: ## end the cluster and all that belongs to it; the cache stays
 
 .PHONY: test
 test: ## everything, the real-cluster tests too; ends with the counts
-	@mkdir -p target; $(MAKE) lint test-unit fuzz test-chart test-cluster 2>&1 | tee target/test.log; status=$$?; \
+	@mkdir -p target; $(MAKE) lint test-unit test-api fuzz test-chart test-cluster 2>&1 | tee target/test.log; status=$$?; \
 	awk '/^test result:/ {passed += $$4; failed += $$6} \
 	  /^[0-9]+ passed, [0-9]+ failed$$/ {passed += $$1; failed += $$3} \
 	  /^Tests: .*passed/ {for (i = 2; i < NF; i++) {if ($$(i + 1) ~ /^passed/) passed += $$i; if ($$(i + 1) ~ /^failed/) failed += $$i}} \
@@ -36,6 +38,16 @@ test: ## everything, the real-cluster tests too; ends with the counts
 .PHONY: test-unit
 test-unit: ## what needs no cluster
 	cargo test --workspace
+
+.PHONY: test-api
+test-api: $(SCHEMATHESIS) ## the spawner's API against its OpenAPI document, by schemathesis
+	SCHEMATHESIS=$(SCHEMATHESIS) cargo test -p spawner --features schemathesis --test spawner conformance
+
+# Installed as its own Python environment, by version.
+$(SCHEMATHESIS):
+	@python3 -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv)
+	python3 -m venv $(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)
+	$(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION)
 
 .PHONY: test-chart
 test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) ## the chart's suites and what every render must hold

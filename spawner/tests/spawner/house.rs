@@ -125,22 +125,28 @@ impl House {
     /// Everything runs, workspaces sleep by these rules, and the spawner knows the pods.
     pub(crate) async fn sleeping(api: ApiServer, sidecar: Router, sleep: Policy) -> Self {
         let sidecar = start(sidecar).await.0.port();
-        let house = Self::build_with(api, sidecar, None, sleep, ServerLimitArgs::default()).await;
+        let rules = Rules { sleep, ..Rules::default() };
+        let house = Self::build_with(api, sidecar, None, rules).await;
         house.pods.completed().await;
         house
     }
 
     /// Everything runs with these limits, and the spawner knows the pods.
     pub(crate) async fn limited(api: ApiServer, limits: ServerLimitArgs) -> Self {
+        Self::ruled(api, Rules { limits, ..Rules::default() }).await
+    }
+
+    /// Everything runs by these rules, and the spawner knows the pods.
+    pub(crate) async fn ruled(api: ApiServer, rules: Rules) -> Self {
         let sidecar = start(sidecar::router()).await.0.port();
-        let house = Self::build_with(api, sidecar, None, awake(), limits).await;
+        let house = Self::build_with(api, sidecar, None, rules).await;
         house.pods.completed().await;
         house
     }
 
     /// Everything runs with this API server, and the spawner knows the pods.
     pub(crate) async fn with_api(api: ApiServer) -> Self {
-        Self::limited(api, ServerLimitArgs::default()).await
+        Self::ruled(api, Rules::default()).await
     }
 
     /// Everything runs, and people sign in at an issuer.
@@ -175,16 +181,16 @@ impl House {
     }
 
     async fn build(api: ApiServer, sidecar_port: u16, issuer: Option<Issuer>) -> Self {
-        Self::build_with(api, sidecar_port, issuer, awake(), ServerLimitArgs::default()).await
+        Self::build_with(api, sidecar_port, issuer, Rules::default()).await
     }
 
     async fn build_with(
         api: ApiServer,
         sidecar_port: u16,
         issuer: Option<Issuer>,
-        sleep: Policy,
-        limits: ServerLimitArgs,
+        rules: Rules,
     ) -> Self {
+        let Rules { sleep, limits, start_timeout } = rules;
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
@@ -204,7 +210,7 @@ impl House {
                 claim: "realm_access.roles".parse().unwrap(),
                 name: "openclaw-operator".to_owned(),
             },
-            start_timeout: Duration::from_secs(60),
+            start_timeout,
             max_held: 100,
             metrics: metrics.clone(),
             gate: readiness.gate("pods"),
@@ -321,6 +327,20 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         self.json()["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What an operator configures. By default nothing sleeps, and there are no limits.
+pub(crate) struct Rules {
+    pub(crate) sleep: Policy,
+    pub(crate) limits: ServerLimitArgs,
+    pub(crate) start_timeout: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let start_timeout = Duration::from_secs(60);
+        Self { sleep: awake(), limits: ServerLimitArgs::default(), start_timeout }
     }
 }
 

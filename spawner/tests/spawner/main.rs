@@ -10,6 +10,8 @@
 
 mod api_server;
 mod browser;
+#[cfg(feature = "schemathesis")]
+mod conformance;
 mod forgeries;
 mod house;
 mod issuer;
@@ -19,6 +21,7 @@ mod login_objects;
 mod operate;
 mod pages;
 mod reach;
+mod scale;
 mod sessions;
 mod sidecar;
 mod sleep;

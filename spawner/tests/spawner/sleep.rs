@@ -103,11 +103,16 @@ async fn counted(house: &House, line: &str) {
     let mut registry = prometheus_client::registry::Registry::default();
     house.metrics.register(&mut registry);
     let mut text = String::new();
-    while !text.contains(line) {
-        tokio::task::yield_now().await;
-        text.clear();
-        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    }
+    let looking = async {
+        while !text.contains(line) {
+            tokio::task::yield_now().await;
+            text.clear();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        }
+    };
+    // What does not come in this time does not come.
+    let found = tokio::time::timeout(Duration::from_secs(20), looking).await;
+    assert!(found.is_ok(), "{line}");
 }
 
 #[tokio::test]
@@ -176,6 +181,27 @@ async fn who_comes_at_the_last_moment_wins() {
     let annotations = pod["metadata"]["annotations"].as_object().unwrap();
     assert!(!annotations.contains_key("catalyst.openova.io/openclaw-stop-reason"), "{pod}");
     assert_eq!(house.api.count("delete pod"), 0);
+}
+
+#[tokio::test]
+async fn what_happens_to_the_pod_after_the_last_look_wins() {
+    let api = ApiServer::new();
+    api.put(old_pod());
+    let kubelet = api.clone();
+    let asked = Arc::new(Mutex::new(0));
+    let answer = async move || {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        if *asked % 2 == 0 {
+            // As a request to keep it awake would, this makes it another version.
+            kubelet.set_status(&pod_name(), old_pod()["status"].clone());
+        }
+        Json(unused())
+    };
+    let sidecar = Router::new().route("/activity", get(answer));
+    let house = House::sleeping(api, sidecar, rules()).await;
+    counted(&house, "spawner_reap_skipped_total{why=\"changed\"} 1").await;
+    assert!(house.api.pod(&pod_name()).unwrap()["metadata"].get("deletionTimestamp").is_none());
 }
 
 #[tokio::test]
