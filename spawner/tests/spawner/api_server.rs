@@ -1,23 +1,17 @@
 //! As much of a Kubernetes API server as the spawner uses: pods with list, watch, create, get and
 //! delete, Secrets and NetworkPolicies to write, events to watch. A test scripts the rest.
 
+mod routes;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use axum::{
-    Json, Router,
-    body::Body,
-    extract::{Path, Query, State},
-    response::{IntoResponse, Response},
-    routing::{get, patch, post},
-};
-use futures::stream;
-use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use self::routes::refuse;
 use crate::{leases::Leases, login_objects::LoginObjects};
 
 /// The namespace of all tests.
@@ -73,24 +67,6 @@ impl ApiServer {
             calls: watch::Sender::default(),
         };
         Self { inner: Arc::new(inner), login: LoginObjects::default(), leases: Leases::default() }
-    }
-
-    pub(crate) fn router(&self) -> Router {
-        let core = format!("/api/v1/namespaces/{NAMESPACE}");
-        let policies = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies");
-        Router::new()
-            .route(&format!("{core}/pods"), get(pods).post(create_pod))
-            .route(
-                &format!("{core}/pods/{{name}}"),
-                get(pod).delete(delete_pod).patch(annotate_pod),
-            )
-            .route(&format!("{core}/secrets"), post(create_secret))
-            .route(&format!("{core}/events"), get(no_events))
-            .route(&policies, get(list_policies))
-            .route(&format!("{policies}/{{name}}"), patch(apply_policy).delete(delete_policy))
-            .with_state(self.clone())
-            .merge(self.login.router())
-            .merge(self.leases.router())
     }
 
     /// Scripts the next create of a pod.
@@ -244,210 +220,4 @@ fn put(api: &ApiServer, objects: &mut Objects, mut pod: Value) -> Value {
 
 fn event(kind: &str, object: &Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
-}
-
-pub(crate) fn refuse(code: u16, reason: &str, message: &str) -> Response {
-    let status = json!({
-        "apiVersion": "v1", "kind": "Status", "status": "Failure",
-        "code": code, "reason": reason, "message": message,
-    });
-    (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
-}
-
-async fn pods(
-    State(api): State<ApiServer>,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Response {
-    if query.contains_key("watch") {
-        let version = query["resourceVersion"].parse().unwrap();
-        return watch_from(&api, version);
-    }
-    api.note("list pods".to_owned());
-    let objects = api.lock();
-    if objects.lists_refused {
-        let message =
-            "pods is forbidden: User \"spawner\" cannot list resource \"pods\" in API group \"\"";
-        return refuse(403, "Forbidden", message);
-    }
-    let labeled =
-        |pod: &&Value| !pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"].is_null();
-    let items: Vec<&Value> = objects.pods.values().filter(labeled).collect();
-    let version = objects.version.to_string();
-    Json(json!({
-        "apiVersion": "v1", "kind": "PodList",
-        "metadata": {"resourceVersion": version}, "items": items,
-    }))
-    .into_response()
-}
-
-/// What happened after `version`, and what happens until the watches are cut.
-fn watch_from(api: &ApiServer, version: u64) -> Response {
-    let (sender, lines) = mpsc::channel(16);
-    tokio::spawn(api.clone().feed(version, sender));
-    let lines = stream::unfold(lines, async |mut lines| {
-        let line = lines.recv().await?;
-        Some((Ok::<String, std::convert::Infallible>(line), lines))
-    });
-    Body::from_stream(lines).into_response()
-}
-
-async fn no_events(Query(query): Query<BTreeMap<String, String>>) -> Response {
-    if query.contains_key("watch") {
-        return Body::from_stream(stream::pending::<Result<String, std::convert::Infallible>>())
-            .into_response();
-    }
-    let list = json!({
-        "apiVersion": "v1", "kind": "EventList", "metadata": {"resourceVersion": "1"}, "items": [],
-    });
-    Json(list).into_response()
-}
-
-async fn create_pod(State(api): State<ApiServer>, Json(pod): Json<Value>) -> Response {
-    let answer = {
-        let mut objects = api.lock();
-        let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
-        match objects.next_create.take() {
-            Some(Next::Refused(code, message)) => refuse(code, "Forbidden", message),
-            Some(Next::Lost) => {
-                put(&api, &mut objects, pod);
-                refuse(409, "AlreadyExists", "pods already exists")
-            }
-            None if objects.pods.contains_key(&name) => {
-                refuse(409, "AlreadyExists", "pods already exists")
-            }
-            None => (StatusCode::CREATED, Json(put(&api, &mut objects, pod))).into_response(),
-        }
-    };
-    api.note("create pod".to_owned());
-    answer
-}
-
-async fn pod(State(api): State<ApiServer>, Path(name): Path<String>) -> Response {
-    api.note("get pod".to_owned());
-    match api.pod(&name) {
-        Some(pod) => Json(pod).into_response(),
-        None => refuse(404, "NotFound", "pods not found"),
-    }
-}
-
-async fn delete_pod(
-    State(api): State<ApiServer>,
-    Path(name): Path<String>,
-    Json(options): Json<Value>,
-) -> Response {
-    let answer = {
-        let mut objects = api.lock();
-        match objects.pods.get(&name).cloned() {
-            None => refuse(404, "NotFound", "pods not found"),
-            Some(pod) if !holds(&options["preconditions"], &pod["metadata"]) => {
-                refuse(409, "Conflict", "the precondition does not match")
-            }
-            Some(mut pod) => {
-                pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:10:00Z".into();
-                Json(put(&api, &mut objects, pod)).into_response()
-            }
-        }
-    };
-    api.note("delete pod".to_owned());
-    answer
-}
-
-/// Whether what the guard names is as it says. A guard always names the uid.
-fn holds(guard: &Value, metadata: &Value) -> bool {
-    let version = &guard["resourceVersion"];
-    guard["uid"] == metadata["uid"]
-        && (version.is_null() || *version == metadata["resourceVersion"])
-}
-
-async fn annotate_pod(
-    State(api): State<ApiServer>,
-    Path(name): Path<String>,
-    Json(merge): Json<Value>,
-) -> Response {
-    let answer = {
-        let mut objects = api.lock();
-        match objects.pods.get(&name).cloned() {
-            None => refuse(404, "NotFound", "pods not found"),
-            Some(pod) if !holds(&merge["metadata"], &pod["metadata"]) => {
-                refuse(409, "Conflict", "the object has been modified")
-            }
-            Some(mut pod) => {
-                for (key, value) in merge["metadata"]["annotations"].as_object().unwrap() {
-                    let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
-                    match value {
-                        Value::Null => annotations.remove(key),
-                        value => annotations.insert(key.clone(), value.clone()),
-                    };
-                }
-                Json(put(&api, &mut objects, pod)).into_response()
-            }
-        }
-    };
-    api.note("annotate pod".to_owned());
-    answer
-}
-
-async fn create_secret(
-    State(api): State<ApiServer>,
-    headers: HeaderMap,
-    Json(secret): Json<Value>,
-) -> Response {
-    let accept = headers["accept"].to_str().unwrap();
-    assert!(accept.contains("as=PartialObjectMetadata"), "the value is not to come back: {accept}");
-    let name = secret["metadata"]["name"].as_str().unwrap().to_owned();
-    let known = {
-        let mut objects = api.lock();
-        let known = objects.secrets.contains_key(&name);
-        if !known {
-            objects.secrets.insert(name, secret.clone());
-        }
-        known
-    };
-    api.note("create secret".to_owned());
-    if known {
-        return refuse(409, "AlreadyExists", "secrets already exists");
-    }
-    let metadata = json!({"kind": "PartialObjectMetadata", "metadata": secret["metadata"]});
-    (StatusCode::CREATED, Json(metadata)).into_response()
-}
-
-async fn apply_policy(
-    State(api): State<ApiServer>,
-    Path(name): Path<String>,
-    request: Request<Body>,
-) -> Response {
-    assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
-    let query = request.uri().query().unwrap().to_owned();
-    assert!(query.contains("fieldManager=openclaw-spawner"), "{query}");
-    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let policy: Value = serde_json::from_slice(&body).unwrap();
-    api.put_policy(&name, policy.clone());
-    api.note("apply networkpolicy".to_owned());
-    Json(policy).into_response()
-}
-
-async fn list_policies(State(api): State<ApiServer>) -> Response {
-    let items: Vec<Value> = api.lock().policies.values().cloned().collect();
-    api.note("list networkpolicies".to_owned());
-    Json(json!({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items}))
-        .into_response()
-}
-
-async fn delete_policy(
-    State(api): State<ApiServer>,
-    Path(name): Path<String>,
-    Json(options): Json<Value>,
-) -> Response {
-    let answer = {
-        let mut objects = api.lock();
-        let policy = objects.policies[&name].clone();
-        if holds(&options["preconditions"], &policy["metadata"]) {
-            objects.policies.remove(&name);
-            Json(policy).into_response()
-        } else {
-            refuse(409, "Conflict", "the precondition does not match")
-        }
-    };
-    api.note("delete networkpolicy".to_owned());
-    answer
 }

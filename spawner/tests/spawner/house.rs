@@ -1,10 +1,11 @@
 //! A running spawner with everything around it, and words to use it with.
 
+mod objects;
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
 use clap::Parser as _;
-use contract::UserId;
 use edge::{
     client::Fetcher,
     oidc::{
@@ -19,16 +20,14 @@ use edge::{
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use serde_json::{Value, json};
+use serde_json::Value;
 use spawner::{
     app::router,
     login::{LoginConfig, public_url},
     metrics::Metrics,
     reap::{Policy, WhenUnreachable},
-    render::{Blueprint, GatewayScope},
     servers::ServerLimitArgs,
     setup::{LoginSetup, Setup},
-    template::{Kind, Template},
     watch::{Follower, Pods, Snapshot},
 };
 use tokio::time::timeout;
@@ -39,40 +38,12 @@ use crate::{
     sidecar,
 };
 
+use self::objects::blueprint;
+pub(crate) use self::objects::{alice, alices_pod, pod_name, pod_of, ready};
+
 /// The public address.
 pub(crate) const ORIGIN: &str = "https://agents.example";
 pub(crate) const ISSUER: &str = "https://id.example/realms/acme";
-
-const POD: &str = "\
-apiVersion: v1
-kind: Pod
-metadata:
-  name: openclaw-${USER_UUID}
-  labels:
-    catalyst.openova.io/openclaw-user: ${USER_UUID}
-  annotations:
-    catalyst.openova.io/newapi-secret: ${SECRET_NAME}
-spec:
-  # As the webhook leaves it.
-  initContainers:
-    - name: openclaw-auth
-  containers:
-    - name: runtime
-";
-
-const POLICY: &str = "\
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata:
-  name: openclaw-${USER_UUID}
-spec:
-  podSelector:
-    matchLabels:
-      catalyst.openova.io/openclaw-user: ${USER_UUID}
-  policyTypes: [Ingress]
-  ingress:
-    - from: [{podSelector: {matchLabels: {app: spawner}}}]
-";
 
 /// An answer that takes longer will not come: every wait in these tests is for something that the
 /// test itself does.
@@ -355,49 +326,9 @@ pub(crate) fn awake() -> Policy {
     }
 }
 
-pub(crate) fn alice() -> UserId {
-    ALICE.parse().unwrap()
-}
-
-pub(crate) fn pod_name() -> String {
-    contract::object::pod(&alice())
-}
-
-/// Alice's pod with this status.
-pub(crate) fn alices_pod(status: Value) -> Value {
-    pod_of(ALICE, status)
-}
-
-/// The pod of this user with this status.
-pub(crate) fn pod_of(user: &str, status: Value) -> Value {
-    let template = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
-    let mut pod = template.render(&user.parse().unwrap()).unwrap();
-    pod["status"] = status;
-    pod
-}
-
-/// The status of a ready pod on loopback.
-pub(crate) fn ready() -> Value {
-    json!({
-        "phase": "Running", "podIP": "127.0.0.1",
-        "conditions": [
-            {"type": "PodScheduled", "status": "True"},
-            {"type": "Initialized", "status": "True"},
-            {"type": "Ready", "status": "True"},
-        ],
-    })
-}
-
 /// `Authorization` of this user.
 pub(crate) fn bearer(user: &str) -> String {
     format!("Bearer {}", Idp::shared().token(&claims(ISSUER, user, UnixTime::now())))
-}
-
-fn blueprint() -> Blueprint {
-    let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
-    let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
-    Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
-        .with_images(&["registry.example/aider:1".to_owned()])
 }
 
 fn verifier(readiness: &Readiness, issuer: &str) -> std::sync::Arc<Verifier> {

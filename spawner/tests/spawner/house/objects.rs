@@ -1,0 +1,80 @@
+//! The templates, and the pods that come of them.
+
+use contract::UserId;
+use edge::oidc::testing::ALICE;
+use serde_json::{Value, json};
+use spawner::{
+    render::{Blueprint, GatewayScope},
+    template::{Kind, Template},
+};
+
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: openclaw-${USER_UUID}
+  labels:
+    catalyst.openova.io/openclaw-user: ${USER_UUID}
+  annotations:
+    catalyst.openova.io/newapi-secret: ${SECRET_NAME}
+spec:
+  # As the webhook leaves it.
+  initContainers:
+    - name: openclaw-auth
+  containers:
+    - name: runtime
+";
+
+const POLICY: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: openclaw-${USER_UUID}
+spec:
+  podSelector:
+    matchLabels:
+      catalyst.openova.io/openclaw-user: ${USER_UUID}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: spawner}}}]
+";
+
+pub(crate) fn alice() -> UserId {
+    ALICE.parse().unwrap()
+}
+
+pub(crate) fn pod_name() -> String {
+    contract::object::pod(&alice())
+}
+
+/// Alice's pod with this status.
+pub(crate) fn alices_pod(status: Value) -> Value {
+    pod_of(ALICE, status)
+}
+
+/// The pod of this user with this status.
+pub(crate) fn pod_of(user: &str, status: Value) -> Value {
+    let template = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
+    let mut pod = template.render(&user.parse().unwrap()).unwrap();
+    pod["status"] = status;
+    pod
+}
+
+/// The status of a ready pod on loopback.
+pub(crate) fn ready() -> Value {
+    json!({
+        "phase": "Running", "podIP": "127.0.0.1",
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Initialized", "status": "True"},
+            {"type": "Ready", "status": "True"},
+        ],
+    })
+}
+
+pub(super) fn blueprint() -> Blueprint {
+    let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
+    let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
+    Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
+        .with_images(&["registry.example/aider:1".to_owned()])
+}
