@@ -41,8 +41,12 @@ impl LogArgs {
         // Not `EnvFilter`: its regular expressions cost each program a third of a megabyte.
         let filter = Targets::from_str(&self.log_level)
             .map_err(|error| Failure::Usage(format!("--log-level: {error}")))?;
-        let lines =
-            fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+        // A log that nobody reads any more is lost. Complaining about it on stderr, as the layer does
+        // by default, would be a panic: in the task that waits for SIGTERM for instance.
+        let lines = fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .log_internal_errors(false);
         match self.format() {
             LogFormat::Text => registry().with(filter).with(lines).try_init(),
             LogFormat::Json => {

@@ -171,7 +171,6 @@ fn the_proxy_is_one_thread_and_ends_when_it_is_told_to() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Kept until the end: without a reader the log could not be written.
     let mut log = BufReader::new(proxy.stderr.take().unwrap()).lines();
     let admin = log.by_ref().map(Result::unwrap).find_map(|line| {
         let entry: Value = serde_json::from_str(&line).unwrap();
@@ -187,6 +186,8 @@ fn the_proxy_is_one_thread_and_ends_when_it_is_told_to() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
     let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"));
     assert_eq!(threads.map(str::trim), Some("1"));
+    // Its last words then find no reader, as when the log's collector has gone first.
+    drop(log);
     let told = Command::new("kill").arg(proxy.id().to_string()).status().unwrap();
     assert!(told.success());
     assert_eq!(proxy.wait().unwrap().code(), Some(0));
