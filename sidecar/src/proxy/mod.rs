@@ -115,54 +115,14 @@ impl Proxy {
         gateway_token: Option<&str>,
         shutdown: &Shutdown,
     ) -> Result<Self, Failure> {
-        let Args {
-            listen,
-            admin_listen,
-            upstream,
-            user,
-            gateway_auth,
-            drain_deadline,
-            upstream_connect_timeout,
-            upstream_response_timeout,
-            cors,
-            limits,
-            logout_client,
-            oidc,
-            probes,
-            log: _,
-        } = args;
-        let credentials =
-            Credentials::new(gateway_auth, &user, gateway_token).map_err(Failure::config)?;
-        let upstream = Upstream::new(&upstream)
-            .map_err(|error| Failure::Usage(format!("--upstream: {error}")))?
-            .within(upstream_connect_timeout, upstream_response_timeout);
-        let probes = probes.probes().map_err(|error| Failure::Usage(error.to_string()))?;
-        let readiness = Readiness::new();
-        let verifier = Verifier::start(oidc, readiness.gate("keys"), shutdown.clone())
-            .map_err(Failure::config)?;
-
-        let mut registry = Registry::default();
-        verifier.register(&mut registry);
-        let metrics = GateMetrics::default();
-        metrics.register(&mut registry);
-        let limits = limits.over(own_limits(drain_deadline));
-        limits.metrics.register(&mut registry);
-        let sessions = Arc::new(Sessions::new(verifier.policy()));
-        let activity = Activity::default();
-        let desk = Desk {
-            client: logout_client.unwrap_or_else(|| verifier.policy().audience.clone()),
-            verifier: Arc::clone(&verifier),
-            sessions: Arc::clone(&sessions),
-            activity: activity.clone(),
-            metrics: metrics.clone(),
-        };
-        let admin_router = admin::router(readiness, Arc::new(registry));
-        let gate = Gate { verifier, user, sessions, activity, upstream, credentials, metrics };
+        let (listen, admin_listen) = (args.listen, args.admin_listen);
+        let limits = args.limits.clone().over(own_limits(args.drain_deadline));
+        let (data_router, admin_router) = routers(args, gateway_token, &limits, shutdown)?;
         Ok(Self {
             data: Listener::bind(listen, "data").await.map_err(Failure::runtime)?,
             admin: Listener::bind(admin_listen, "admin").await.map_err(Failure::runtime)?,
-            data_router: cors.around(gate.router()),
-            admin_router: admin_router.merge(probe::router(probes)).merge(desk.router()),
+            data_router,
+            admin_router,
             limits,
         })
     }
@@ -187,6 +147,48 @@ impl Proxy {
             serve(admin, None, admin_router, Limits { access_log: false, ..limits }, shutdown),
         );
     }
+}
+
+impl Args {
+    fn upstream(&self) -> Result<Upstream, Failure> {
+        let upstream = Upstream::new(&self.upstream)
+            .map_err(|error| Failure::Usage(format!("--upstream: {error}")))?;
+        Ok(upstream.within(self.upstream_connect_timeout, self.upstream_response_timeout))
+    }
+}
+
+/// What answers on the data port, and what on the admin port.
+fn routers(
+    args: Args,
+    gateway_token: Option<&str>,
+    limits: &Limits,
+    shutdown: &Shutdown,
+) -> Result<(Router, Router), Failure> {
+    let upstream = args.upstream()?;
+    let Args { user, gateway_auth, cors, logout_client, oidc, probes, .. } = args;
+    let credentials =
+        Credentials::new(gateway_auth, &user, gateway_token).map_err(Failure::config)?;
+    let probes = probes.probes().map_err(|error| Failure::Usage(error.to_string()))?;
+    let readiness = Readiness::new();
+    let verifier =
+        Verifier::start(oidc, readiness.gate("keys"), shutdown.clone()).map_err(Failure::config)?;
+    let sessions = Arc::new(Sessions::new(verifier.policy()));
+    let (activity, metrics) = (Activity::default(), GateMetrics::default());
+
+    let mut registry = Registry::default();
+    verifier.register(&mut registry);
+    metrics.register(&mut registry);
+    limits.metrics.register(&mut registry);
+    let desk = Desk {
+        client: logout_client.unwrap_or_else(|| verifier.policy().audience.clone()),
+        verifier: Arc::clone(&verifier),
+        sessions: Arc::clone(&sessions),
+        activity: activity.clone(),
+        metrics: metrics.clone(),
+    };
+    let admin = admin::router(readiness, Arc::new(registry));
+    let gate = Gate { verifier, user, sessions, activity, upstream, credentials, metrics };
+    Ok((cors.around(gate.router()), admin.merge(probe::router(probes)).merge(desk.router())))
 }
 
 /// Runs the proxy until it is told to stop.
