@@ -31,7 +31,8 @@ pub async fn forward(
     let life = Life::new(&request, session);
     let answer = match kind {
         Kind::Plain => plain(request, upstream, edit, life).await,
-        Kind::WebSocket => upgrade::forward(request, upstream, edit, life).await,
+        // Boxed: it is rare, and would make every request's state larger.
+        Kind::WebSocket => Box::pin(upgrade::forward(request, upstream, edit, life)).await,
     };
     answer.unwrap_or_else(Fault::into_response)
 }

@@ -2,7 +2,7 @@
 //! may hold a secret. A head that was refused stands there as `REFUSED` and its code.
 
 use axum::body::Bytes;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode};
 use http_body::Frame;
 use tokio::time::Instant;
 
@@ -11,7 +11,8 @@ use tokio::time::Instant;
 pub(super) struct AccessLog {
     listener: &'static str,
     method: Method,
-    uri: Uri,
+    /// A copy: the request's own would keep its whole head in memory until the answer has ended.
+    path: Box<str>,
     status: StatusCode,
     bytes: u64,
     ended: bool,
@@ -23,7 +24,7 @@ impl AccessLog {
         Self {
             listener,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            path: request.uri().path().into(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             bytes: 0,
             ended: false,
@@ -53,7 +54,7 @@ impl Drop for AccessLog {
             target: "access",
             listener = self.listener,
             method = self.method.as_str(),
-            path = self.uri.path(),
+            path = &*self.path,
             status = self.status.as_u16(),
             bytes = self.bytes,
             ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -1,6 +1,7 @@
 use std::{
+    future::Future,
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +12,7 @@ use std::{
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -37,22 +39,16 @@ impl Server {
         // peer has gone, which the next read tells too.
         let _ = stream.set_nodelay(true);
         let tunnels = self.tunnels.holding(Arc::new(place));
-        let served = async {
+        // Pinned here: what takes a future by value would hold room for it twice.
+        let served = pin!(async {
             match &self.tls {
                 None => self.http(stream, peer, &tunnels).await,
                 Some(tls) => {
-                    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
-                    match timeout(self.limits.header_timeout, handshake).await {
-                        Ok(Ok(stream)) => self.http(stream, peer, &tunnels).await,
-                        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                        Err(_elapsed) => {
-                            self.limits.metrics.timed_out(Timeout::Handshake);
-                            tracing::debug!(%peer, "TLS handshake too slow");
-                        }
-                    }
+                    (tls.serve)(Arc::clone(&self), tls.current(), stream, peer, tunnels.clone())
+                        .await;
                 }
             }
-        };
+        });
         self.aborting.run_until_cancelled(served).await;
     }
 
@@ -100,6 +96,36 @@ impl Server {
         }
         tracing::debug!(%peer, %error, "connection ended");
     }
+}
+
+/// [`over_tls`], called through [`crate::tls::TlsConfig`].
+pub(crate) type ServeTls = fn(
+    Arc<Server>,
+    Arc<ServerConfig>,
+    TcpStream,
+    SocketAddr,
+    Tunnels,
+) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One connection over TLS. Boxed, so that a plain connection holds no room for it.
+pub(crate) fn over_tls(
+    server: Arc<Server>,
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tunnels: Tunnels,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let handshake = TlsAcceptor::from(config).accept(stream);
+        match timeout(server.limits.header_timeout, handshake).await {
+            Ok(Ok(stream)) => server.http(stream, peer, &tunnels).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_elapsed) => {
+                server.limits.metrics.timed_out(Timeout::Handshake);
+                tracing::debug!(%peer, "TLS handshake too slow");
+            }
+        }
+    })
 }
 
 /// Whether a connection has sent a request.

@@ -28,7 +28,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::metrics::Timeout;
+pub(crate) use self::{
+    connection::{ServeTls, over_tls},
+    metrics::Timeout,
+};
 pub use self::{
     listener::{BindError, Listener},
     metrics::ServeMetrics,
@@ -118,7 +121,7 @@ pub async fn serve(
     server.drain().await;
 }
 
-struct Server {
+pub(crate) struct Server {
     name: &'static str,
     router: Router,
     tls: Option<TlsConfig>,

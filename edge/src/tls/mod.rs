@@ -23,10 +23,16 @@ pub use self::{
     clients::Clients,
     handshake::{HandshakeError, Trust, handshake},
 };
+use crate::serve::{ServeTls, over_tls};
 
 /// The TLS configuration of a listener, to be replaced at any time: new connections use the new one.
 #[derive(Clone, Debug)]
-pub struct TlsConfig(Arc<ArcSwap<ServerConfig>>);
+pub struct TlsConfig {
+    current: Arc<ArcSwap<ServerConfig>>,
+    /// A pointer, so that a program which never makes a configuration has none of the code behind it:
+    /// each user's sidecar would hold it in memory.
+    pub(crate) serve: ServeTls,
+}
 
 /// A certificate or key that cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -74,18 +80,18 @@ impl TlsConfig {
     /// Starts with `config`.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(config)))
+        Self { current: Arc::new(ArcSwap::from_pointee(config)), serve: over_tls }
     }
 
     /// Serves `config` to every connection accepted from now on.
     pub fn replace(&self, config: ServerConfig) {
-        self.0.store(Arc::new(config));
+        self.current.store(Arc::new(config));
     }
 
     /// What is served now.
     #[must_use]
     pub fn current(&self) -> Arc<ServerConfig> {
-        self.0.load_full()
+        self.current.load_full()
     }
 }
 
