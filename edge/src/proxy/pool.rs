@@ -3,8 +3,11 @@
 use std::{
     collections::HashMap,
     fmt,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,7 +21,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 use tower::{Service, ServiceExt};
 
 use crate::program::BoxError;
@@ -29,6 +35,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Unused connections kept for one authority. Fewer than requests at once would open and close a
 /// connection for most requests; [`IDLE_TIMEOUT`] gives them back soon.
 const IDLE_CONNECTIONS: usize = 512;
+/// Connections in use for one authority beyond which a request first waits for one that comes back. A
+/// burst of short requests is then served over these, at 40 KB each less than over one for each.
+const CROWD: usize = 64;
+/// How long it waits in which none comes back. What holds many connections for long, such as event
+/// streams, costs a further request no more than this.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long it waits at most, for others come before it.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// What hyper may buffer of one answer's head, or between a fast upstream and a slow client.
 const BUFFER: usize = 32 * 1024;
 
@@ -42,13 +56,33 @@ pub(super) struct Pool {
 
 type Sender = http1::SendRequest<Body>;
 
-/// Unused connections, the latest last.
 #[derive(Default)]
 struct Idle {
-    connections: HashMap<Authority, Vec<(Sender, Instant)>>,
+    hosts: HashMap<Authority, Host>,
     /// Somebody will look for what has been there too long.
     swept: bool,
 }
+
+/// The connections of one authority.
+#[derive(Default)]
+struct Host {
+    /// Those that are unused, the latest last.
+    unused: Vec<(Sender, Instant)>,
+    used: Arc<Used>,
+}
+
+/// The connections in use.
+#[derive(Default)]
+struct Used {
+    count: AtomicUsize,
+    /// How often one came back.
+    returns: AtomicUsize,
+    /// Tells one who waits when one is used no more.
+    freed: Notify,
+}
+
+/// One connection in use, until it is dropped.
+struct Use(Arc<Used>);
 
 /// No connection.
 #[derive(Debug)]
@@ -62,6 +96,7 @@ pub(super) struct Lease {
     pub(super) sender: Sender,
     authority: Authority,
     idle: Weak<Mutex<Idle>>,
+    in_use: Use,
 }
 
 impl Pool {
@@ -76,15 +111,46 @@ impl Pool {
     /// A connection that was used before, if there is one that can be used again.
     pub(super) fn reuse(&self, authority: &Authority) -> Option<Lease> {
         let mut idle = lock(&self.idle);
-        let connections = idle.connections.get_mut(authority)?;
+        let Host { unused, used } = idle.hosts.get_mut(authority)?;
         // One whose last answer has only just ended may not be ready, and a closed one never is.
         // The latest comes first; what is too old is left to the sweep.
         let usable = |(sender, since): &(Sender, Instant)| {
             sender.is_ready() && since.elapsed() < IDLE_TIMEOUT
         };
-        let ready = connections.iter().rposition(usable)?;
-        let (sender, _) = connections.remove(ready);
-        Some(self.lease(sender, authority))
+        let ready = unused.iter().rposition(usable)?;
+        let (sender, _) = unused.remove(ready);
+        Some(self.lease(sender, authority, Use::of(used)))
+    }
+
+    /// The same, and a little patience where many are in use.
+    pub(super) async fn reuse_soon(&self, authority: &Authority) -> Option<Lease> {
+        if let Some(lease) = self.reuse(authority) {
+            return Some(lease);
+        }
+        let used = self.used(authority);
+        if !used.is_crowded() {
+            return None;
+        }
+        let until = Instant::now() + LONGEST_WAIT;
+        let mut freed = pin!(used.freed.notified());
+        while Instant::now() < until {
+            let returns = used.returns.load(Relaxed);
+            if timeout(PATIENCE, freed.as_mut()).await.is_ok() {
+                let lease = self.reuse(authority);
+                if lease.is_some() || !used.is_crowded() {
+                    return lease;
+                }
+                freed.set(used.freed.notified());
+            } else if returns == used.returns.load(Relaxed) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn used(&self, authority: &Authority) -> Arc<Used> {
+        let mut idle = lock(&self.idle);
+        Arc::clone(&idle.hosts.entry(authority.clone()).or_default().used)
     }
 
     /// A new connection.
@@ -93,10 +159,10 @@ impl Pool {
         scheme: &Scheme,
         authority: &Authority,
     ) -> Result<Lease, NoConnection> {
+        let in_use = Use::of(&self.used(authority));
         match timeout(self.connect_timeout, self.handshake(scheme, authority)).await {
-            Ok(connected) => {
-                connected.map(|sender| self.lease(sender, authority)).map_err(NoConnection::Failed)
-            }
+            Ok(Ok(sender)) => Ok(self.lease(sender, authority, in_use)),
+            Ok(Err(error)) => Err(NoConnection::Failed(error)),
             Err(_elapsed) => Err(NoConnection::TimedOut),
         }
     }
@@ -118,23 +184,55 @@ impl Pool {
         Ok(sender)
     }
 
-    fn lease(&self, sender: Sender, authority: &Authority) -> Lease {
-        Lease { sender, authority: authority.clone(), idle: Arc::downgrade(&self.idle) }
+    fn lease(&self, sender: Sender, authority: &Authority, in_use: Use) -> Lease {
+        Lease { sender, authority: authority.clone(), idle: Arc::downgrade(&self.idle), in_use }
+    }
+}
+
+impl Used {
+    fn is_crowded(&self) -> bool {
+        self.count.load(Relaxed) >= CROWD
+    }
+}
+
+impl Use {
+    fn of(used: &Arc<Used>) -> Self {
+        used.count.fetch_add(1, Relaxed);
+        Self(Arc::clone(used))
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Relaxed);
+        self.0.returns.fetch_add(1, Relaxed);
+        self.0.freed.notify_one();
+    }
+}
+
+impl Host {
+    /// Closes what has been unused for too long. Whether anything is left.
+    fn sweep(&mut self) -> bool {
+        self.unused.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_TIMEOUT);
+        !self.unused.is_empty() || Arc::strong_count(&self.used) > 1
     }
 }
 
 impl Lease {
     fn give_back(self) {
-        let Some(shared) = self.idle.upgrade() else { return };
+        let Self { sender, authority, idle: weak, in_use } = self;
+        let Some(shared) = weak.upgrade() else { return };
         let mut idle = lock(&shared);
-        let connections = idle.connections.entry(self.authority).or_default();
-        if connections.len() < IDLE_CONNECTIONS && !self.sender.is_closed() {
-            connections.push((self.sender, Instant::now()));
+        let Host { unused, .. } = idle.hosts.entry(authority).or_default();
+        if unused.len() < IDLE_CONNECTIONS && !sender.is_closed() {
+            unused.push((sender, Instant::now()));
         }
         if !idle.swept {
             idle.swept = true;
-            tokio::spawn(sweep(self.idle));
+            tokio::spawn(sweep(weak));
         }
+        drop(idle);
+        drop(in_use);
     }
 }
 
@@ -145,13 +243,14 @@ async fn sweep(shared: Weak<Mutex<Idle>>) {
         sleep(IDLE_TIMEOUT).await;
         let Some(shared) = shared.upgrade() else { return };
         let mut idle = lock(&shared);
-        idle.connections.retain(|_, connections| {
-            connections
-                .retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_TIMEOUT);
-            !connections.is_empty()
-        });
-        if idle.connections.is_empty() {
+        idle.hosts.retain(|_, host| host.sweep());
+        if idle.hosts.is_empty() {
             *idle = Idle::default();
+            return;
+        }
+        if idle.hosts.values().all(|host| host.unused.is_empty()) {
+            // What is in use comes back, and brings the next sweep.
+            idle.swept = false;
             return;
         }
     }
@@ -223,5 +322,45 @@ impl fmt::Debug for Pool {
         f.debug_struct("Pool")
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+    use rustls::RootCertStore;
+
+    use super::*;
+    use crate::client::https_connector;
+
+    /// A connection that is in use, and its other end.
+    async fn lease(pool: &Pool, authority: &Authority) -> (Lease, tokio::io::DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
+        tokio::spawn(connection);
+        sender.ready().await.unwrap();
+        (pool.lease(sender, authority, Use::of(&pool.used(authority))), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_crowd_a_request_waits_for_a_connection_that_comes_back() {
+        let connector = https_connector(RootCertStore::empty(), IDLE_TIMEOUT).unwrap();
+        let pool = Pool::new(connector, IDLE_TIMEOUT);
+        let authority = Authority::from_static("runtime:18789");
+        let start = Instant::now();
+        let (lease, _theirs) = lease(&pool, &authority).await;
+        assert!(pool.reuse_soon(&authority).await.is_none());
+        assert_eq!(start.elapsed(), Duration::ZERO, "one is no crowd");
+
+        let used = pool.used(&authority);
+        let crowd: Vec<_> = (1..CROWD).map(|_| Use::of(&used)).collect();
+        assert!(pool.reuse_soon(&authority).await.is_none());
+        assert_eq!(start.elapsed(), PATIENCE);
+        let (found, ()) = tokio::join!(pool.reuse_soon(&authority), async { lease.give_back() });
+        assert!(found.is_some());
+        assert_eq!(start.elapsed(), PATIENCE);
+
+        drop((found, crowd));
+        assert_eq!(used.count.load(Relaxed), 0);
     }
 }

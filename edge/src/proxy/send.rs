@@ -1,6 +1,6 @@
 //! One request to the upstream and the head of its answer.
 
-use std::{error::Error, io};
+use std::{error::Error, io, pin::pin};
 
 use axum::{body::Body, response::Response};
 use http::{Method, Request, StatusCode};
@@ -21,7 +21,7 @@ use crate::{program::Chain, serve::BodyTimeout};
 /// changes nothing, has no body, and the connection had been used before, so that the upstream may
 /// just have been closing it (RFC 9110 section 9.2.2).
 pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<Response, Fault> {
-    let answer = exchange(upstream, request);
+    let answer = pin!(exchange(upstream, request));
     match upstream.response_timeout() {
         None => answer.await,
         Some(patience) => timeout(patience, answer).await.unwrap_or(Err(Fault::TimedOut)),
@@ -29,7 +29,7 @@ pub(super) async fn send(upstream: &Upstream, request: Request<Body>) -> Result<
 }
 
 async fn exchange(upstream: &Upstream, mut request: Request<Body>) -> Result<Response, Fault> {
-    while let Some(lease) = upstream.pool().reuse(upstream.authority()) {
+    while let Some(lease) = upstream.pool().reuse_soon(upstream.authority()).await {
         let spare = repeatable(&request);
         match try_send(lease, request).await {
             Ok(response) => return Ok(response),
@@ -39,8 +39,9 @@ async fn exchange(upstream: &Upstream, mut request: Request<Body>) -> Result<Res
             },
         }
     }
-    let connected = upstream.pool().connect(upstream.scheme(), upstream.authority()).await;
-    let lease = connected.map_err(|error| no_connection(upstream, error))?;
+    // Boxed, because connecting needs much room, which would be part of each request's state.
+    let connected = Box::pin(upstream.pool().connect(upstream.scheme(), upstream.authority()));
+    let lease = connected.await.map_err(|error| no_connection(upstream, error))?;
     try_send(lease, request).await.map_err(|error| fault(upstream, error.error()))
 }
 
