@@ -1,7 +1,7 @@
 //! How people sign in with a browser: OpenID Connect's authorization code flow with PKCE, and a
 //! session that lives in encrypted cookies alone, so that any replica serves any request.
 //!
-//! Pure parts: [`cookie`], [`guard`], [`next`], [`pkce`], [`seal`], [`session`].
+//! Pure parts: `cookie`, `guard`, `next`, `pkce`, `seal`, `session`.
 
 mod args;
 pub(crate) mod backchannel;
