@@ -99,24 +99,13 @@ fn dots(text: &str) -> Option<[usize; 2]> {
     let mut dots = memchr::memchr_iter(b'.', bytes);
     let (first, second) = (dots.next()?, dots.next()?);
     let parts_are_filled = first > 0 && second > first + 1 && second + 1 < bytes.len();
-    // Without a branch for each byte.
     let others = bytes.iter().fold(0, |sum, byte| sum + usize::from(!is_base64url(*byte)));
     (parts_are_filled && dots.next().is_none() && others == 2).then_some([first, second])
 }
 
 const fn is_base64url(byte: u8) -> bool {
-    BASE64URL[byte as usize]
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
-
-const BASE64URL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < u8::MAX {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        byte += 1;
-    }
-    table
-};
 
 /// RFC 9110 section 11.2: what may follow the scheme.
 const fn is_token68(byte: u8) -> bool {
