@@ -186,6 +186,13 @@ fn at_least_8_kib(text: &str) -> Result<u32, String> {
     if bytes < 8192 { Err("at least 8192 are needed".to_owned()) } else { Ok(bytes) }
 }
 
+/// How long to wait between two rounds of something: at least a second, because zero would be a busy
+/// loop.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(time) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;

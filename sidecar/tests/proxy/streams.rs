@@ -10,10 +10,10 @@ use crate::{
     sidecar::{GATEWAY_TOKEN, Sidecar, next},
 };
 
-#[tokio::test]
-async fn bodies_are_streamed_in_both_directions() {
-    let runtime = Runtime::start().await;
-    let sidecar = Sidecar::before(runtime.address).await;
+/// A request to `/echo` whose first part has come back: what its body is fed with, and the answer.
+async fn begun_echo(
+    sidecar: &Sidecar,
+) -> (mpsc::UnboundedSender<Result<Bytes, std::io::Error>>, Body) {
     let (mut sender, parts) = mpsc::unbounded::<Result<Bytes, std::io::Error>>();
     let request = Request::post(format!("http://{}/echo", sidecar.data))
         .header(header::AUTHORIZATION, sidecar.bearer())
@@ -22,6 +22,14 @@ async fn bodies_are_streamed_in_both_directions() {
     sender.send(Ok("one".into())).await.unwrap();
     let mut echo = sidecar.stream(request).await;
     assert_eq!(next(&mut echo).await.as_deref(), Some("one"));
+    (sender, echo)
+}
+
+#[tokio::test]
+async fn bodies_are_streamed_in_both_directions() {
+    let runtime = Runtime::start().await;
+    let sidecar = Sidecar::before(runtime.address).await;
+    let (mut sender, mut echo) = begun_echo(&sidecar).await;
     sender.send(Ok("two".into())).await.unwrap();
     assert_eq!(next(&mut echo).await.as_deref(), Some("two"));
     drop(sender);
@@ -77,14 +85,7 @@ async fn the_sidecar_ends_when_its_runtime_is_gone() {
 async fn what_is_in_flight_when_the_sidecar_is_told_to_end_is_not_cut() {
     let runtime = Runtime::start().await;
     let sidecar = Sidecar::before(runtime.address).await;
-    let (mut sender, parts) = mpsc::unbounded::<Result<Bytes, std::io::Error>>();
-    let request = Request::post(format!("http://{}/echo", sidecar.data))
-        .header(header::AUTHORIZATION, sidecar.bearer())
-        .body(Body::from_stream(parts))
-        .unwrap();
-    sender.send(Ok("one".into())).await.unwrap();
-    let mut echo = sidecar.stream(request).await;
-    assert_eq!(next(&mut echo).await.as_deref(), Some("one"));
+    let (mut sender, mut echo) = begun_echo(&sidecar).await;
     let the_rest = async {
         sender.send(Ok("two".into())).await.unwrap();
         assert_eq!(next(&mut echo).await.as_deref(), Some("two"));

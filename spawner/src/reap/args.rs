@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use edge::args::interval;
+
 use super::decide::{Policy, WhenUnreachable};
 
 /// When workspaces sleep.
@@ -50,12 +52,6 @@ impl SleepArgs {
             when_unreachable: self.when_unreachable,
         }
     }
-}
-
-/// Zero would be a busy loop.
-fn interval(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time < Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(time) }
 }
 
 #[cfg(test)]
