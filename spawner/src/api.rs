@@ -20,7 +20,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    app::App,
+    app::{App, interrupted},
     caller::Caller,
     model::{API, MY_SERVER, ServerModel},
     progress,
@@ -275,7 +275,5 @@ fn budget(app: &App, wait: WaitQuery) -> Result<Duration, Problem> {
 
 /// A task that was cut off; only the end of the process does that.
 fn ended(_: tokio::task::JoinError) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", "This replica is ending")
-        .detail("Try again: another one goes on where this one stopped.")
-        .retry_after(Duration::from_secs(1))
+    interrupted()
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    middleware::{from_fn, map_response},
-    response::Response,
+    extract::Request,
+    middleware::{Next, from_fn, map_response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use contract::UserId;
@@ -14,6 +15,7 @@ use edge::{
     oidc::{Role, Verifier},
     problem::Problem,
     proxy::Upstream,
+    tunnels::Tunnels,
 };
 use http::{HeaderValue, StatusCode, header};
 use k8s_openapi::jiff::Timestamp;
@@ -91,6 +93,7 @@ pub fn router(app: App) -> Router {
         .fallback(proxy::to_own_pod)
         .layer(from_fn(pages::for_people))
         .layer(from_fn(with_cookies))
+        .layer(from_fn(before_the_end))
         .with_state(Arc::new(app))
 }
 
@@ -130,6 +133,26 @@ fn warming_up() -> Problem {
     let detail = "This replica has only just started and does not know the workspaces yet.";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "warming_up", "Not yet")
         .detail(detail)
+        .retry_after(WARM_UP)
+}
+
+/// Whoever still waits when this replica ends is told to come again, and another one goes on with
+/// what this one began. Without an answer the client would see a broken connection.
+async fn before_the_end(request: Request, next: Next) -> Response {
+    let Some(tunnels) = request.extensions().get::<Tunnels>().cloned() else {
+        return next.run(request).await;
+    };
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = tunnels.ending() => interrupted().into_response(),
+    }
+}
+
+/// This replica ends before it has an answer.
+pub(crate) fn interrupted() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", "This replica is ending")
+        .detail("Try again: another one goes on where this one stopped.")
         .retry_after(WARM_UP)
 }
 

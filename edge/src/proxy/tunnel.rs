@@ -175,11 +175,12 @@ async fn read<'a>(
     Ok(buffer.get(..count).unwrap_or_default())
 }
 
-/// Codes of RFC 6455 section 7.4.1.
+/// Codes of RFC 6455 section 7.4.1 and of IANA's registry: 1012 tells a client to come again, which
+/// leads to another replica, or to the pod that follows.
 fn farewell(reason: Over) -> Vec<u8> {
     match reason {
         Over::Session => close(1008, "session ended"),
-        Over::Server => close(1001, "server is going away"),
+        Over::Server => close(1012, "server is restarting"),
         Over::Silence => close(1001, "nobody said anything"),
     }
 }

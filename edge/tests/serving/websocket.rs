@@ -90,7 +90,7 @@ async fn a_socket_in_which_nobody_speaks_is_closed() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_the_socket_and_at_its_deadline_closes_with_1001() {
+async fn a_drain_waits_for_the_socket_and_at_its_deadline_closes_with_1012() {
     let mut limits = Limits::default();
     limits.drain.drain_delay = Duration::ZERO;
     limits.drain.drain_deadline = Duration::from_millis(50);
@@ -98,7 +98,7 @@ async fn a_drain_waits_for_the_socket_and_at_its_deadline_closes_with_1001() {
     let mut socket = open(&server).await;
     round_trip(&mut socket, "before".into()).await;
     server.drain();
-    assert_eq!(closed_with(&mut socket).await, CloseCode::Away);
+    assert_eq!(closed_with(&mut socket).await, CloseCode::Restart);
     server.ended().await;
 }
 

@@ -68,7 +68,7 @@ async fn a_thousand_idle_websockets_stay_open_and_are_told_the_end() {
     program.terminate();
     for socket in &mut sockets {
         match soon(socket.next()).await {
-            Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
+            Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1012),
             other => unreachable!("no close frame: {other:?}"),
         }
     }

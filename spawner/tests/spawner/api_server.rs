@@ -48,6 +48,19 @@ struct Objects {
     next_create: Option<Next>,
     /// Lists are refused, as before RBAC is there.
     lists_refused: bool,
+    /// The write at which the next spawner is cut off.
+    cut_at: Option<Cut>,
+    /// The uids of all pods that ever were.
+    created: Vec<String>,
+}
+
+/// Where a spawner is cut off: it never hears of this write again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// As in [`ApiServer::calls`].
+    pub(crate) call: &'static str,
+    /// Whether the write is done all the same.
+    pub(crate) done: bool,
 }
 
 /// What happens to the next create of a pod.
@@ -77,6 +90,16 @@ impl ApiServer {
     /// Refuses or allows lists.
     pub(crate) fn refuse_lists(&self, refused: bool) {
         self.lock().lists_refused = refused;
+    }
+
+    /// Cuts the next spawner off at this write.
+    pub(crate) fn cut_at(&self, cut: Cut) {
+        self.lock().cut_at = Some(cut);
+    }
+
+    /// The uids of all pods that ever were, in their order.
+    pub(crate) fn created(&self) -> Vec<String> {
+        self.lock().created.clone()
     }
 
     /// Puts a pod there and tells the watches.
@@ -214,6 +237,9 @@ fn put(api: &ApiServer, objects: &mut Objects, mut pod: Value) -> Value {
     metadata.entry("uid").or_insert_with(|| format!("uid-{version}").into());
     metadata.entry("creationTimestamp").or_insert_with(|| "2026-11-23T12:00:00Z".into());
     let known = objects.pods.insert(name, pod.clone()).is_some();
+    if !known {
+        objects.created.push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
+    }
     api.tell(objects, if known { "MODIFIED" } else { "ADDED" }, &pod);
     pod
 }

@@ -7,6 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, body::Body};
 use clap::Parser as _;
 use edge::{
+    args::DrainArgs,
     client::Fetcher,
     oidc::{
         OidcArgs, Role, UnixTime, Verifier,
@@ -30,7 +31,7 @@ use spawner::{
     setup::{LoginSetup, Setup},
     watch::{Follower, Pods, Snapshot},
 };
-use tokio::time::timeout;
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
@@ -39,7 +40,7 @@ use crate::{
 };
 
 use self::objects::blueprint;
-pub(crate) use self::objects::{alice, alices_pod, pod_name, pod_of, ready};
+pub(crate) use self::objects::{POD, POLICY, alice, alices_pod, pod_name, pod_of, ready};
 
 /// The public address.
 pub(crate) const ORIGIN: &str = "https://agents.example";
@@ -56,10 +57,12 @@ pub(crate) struct House {
     pub(crate) metrics: Metrics,
     pub(crate) address: SocketAddr,
     pub(crate) trigger: Trigger,
+    /// Ends when everything that was accepted has.
+    served: JoinHandle<()>,
     issuer: Option<Issuer>,
     /// Begins the end of what runs in the background.
     pub(crate) stop: Trigger,
-    client: Client<hyper_util::client::legacy::connect::HttpConnector, Body>,
+    client: Http,
 }
 
 /// An answer, read to its end.
@@ -161,7 +164,7 @@ impl House {
         issuer: Option<Issuer>,
         rules: Rules,
     ) -> Self {
-        let Rules { sleep, limits, start_timeout } = rules;
+        let Rules { sleep, limits, start_timeout, drain } = rules;
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
@@ -196,9 +199,17 @@ impl House {
                 tokio::task::yield_now().await;
             }
         }
-        let (address, trigger) = start(router(app)).await;
+        let limits = Limits { drain, ..Limits::default() };
+        let (address, trigger, served) = start_with(router(app), limits).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api, pods, metrics, address, trigger, issuer, stop, client }
+        Self { api, pods, metrics, address, trigger, served, issuer, stop, client }
+    }
+
+    /// It was drained, and has ended.
+    pub(crate) async fn has_ended(&self) {
+        while !self.served.is_finished() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Where people sign in.
@@ -219,13 +230,7 @@ impl House {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let mut request =
-            Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(body.to_owned().into()).unwrap();
-        timeout(HANGS, self.answer(request)).await.unwrap_or_else(|_| panic!("no end of {path}"))
+        send(&self.client, self.address, method, path, headers, body).await
     }
 
     /// Opens the sidecar's endless stream with these cookies.
@@ -237,13 +242,6 @@ impl House {
         let answer = self.client.request(request.unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         answer.into_body()
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Answer {
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: head.status, headers: head.headers, text }
     }
 
     /// The kubelet says that alice's pod is ready, on loopback.
@@ -283,6 +281,41 @@ impl House {
     }
 }
 
+type Http = Client<hyper_util::client::legacy::connect::HttpConnector, Body>;
+
+/// Asks a spawner that is no [`House`].
+pub(crate) async fn send_to(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    send(&client, address, method, path, headers, "").await
+}
+
+async fn send(
+    client: &Http,
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_owned().into()).unwrap();
+    let answer = async {
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    };
+    timeout(HANGS, answer).await.unwrap_or_else(|_| panic!("no end of {path}"))
+}
+
 impl Answer {
     pub(crate) fn location(&self) -> &str {
         self.headers["location"].to_str().unwrap()
@@ -306,12 +339,14 @@ pub(crate) struct Rules {
     pub(crate) sleep: Policy,
     pub(crate) limits: ServerLimitArgs,
     pub(crate) start_timeout: Duration,
+    pub(crate) drain: DrainArgs,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let start_timeout = Duration::from_secs(60);
-        Self { sleep: awake(), limits: ServerLimitArgs::default(), start_timeout }
+        let (limits, drain) = (ServerLimitArgs::default(), DrainArgs::default());
+        Self { sleep: awake(), limits, start_timeout, drain }
     }
 }
 
@@ -369,9 +404,14 @@ fn login(readiness: &Readiness) -> LoginSetup {
 
 /// Serves `router` on a free port of loopback.
 async fn start(router: Router) -> (SocketAddr, Trigger) {
+    let (address, trigger, _) = start_with(router, Limits::default()).await;
+    (address, trigger)
+}
+
+async fn start_with(router: Router, limits: Limits) -> (SocketAddr, Trigger, JoinHandle<()>) {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "test").await.unwrap();
     let address = listener.local_addr();
     let (trigger, shutdown) = Shutdown::manual();
-    tokio::spawn(serve(listener, None, router, Limits::default(), shutdown));
-    (address, trigger)
+    let served = tokio::spawn(serve(listener, None, router, limits, shutdown));
+    (address, trigger, served)
 }

@@ -6,14 +6,41 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     response::{IntoResponse, Response},
+    routing::get,
 };
-use futures::stream;
-use http::{Request, header};
+use futures::{SinkExt as _, StreamExt as _, stream};
+use http::{Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{handshake::derive_accept_key, protocol::Role},
+};
 
-/// Answers every request with what arrived, and `/stream` with an endless event stream.
+/// Answers every request with what arrived, `/stream` with an endless event stream, and `/echo` with
+/// a WebSocket that says what it hears.
 pub(crate) fn router() -> Router {
-    Router::new().fallback(echo)
+    Router::new().route("/echo", get(talk)).fallback(echo)
+}
+
+async fn talk(mut request: Request<Body>) -> Response {
+    let accept = derive_accept_key(request.headers()["sec-websocket-key"].as_bytes());
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let io = TokioIo::new(upgraded.await.unwrap());
+        let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() && socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    let headers = [
+        (header::UPGRADE, "websocket".to_owned()),
+        (header::CONNECTION, "upgrade".to_owned()),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 async fn echo(request: Request<Body>) -> Response {

@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Path, Query, State},
+    middleware::{self, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
@@ -14,7 +15,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{ApiServer, NAMESPACE, Next, put};
+use super::{ApiServer, Cut, NAMESPACE, Next, put};
 
 impl ApiServer {
     pub(crate) fn router(&self) -> Router {
@@ -30,10 +31,42 @@ impl ApiServer {
             .route(&format!("{core}/events"), get(no_events))
             .route(&policies, get(list_policies))
             .route(&format!("{policies}/{{name}}"), patch(apply_policy).delete(delete_policy))
+            .layer(from_fn_with_state(self.clone(), cut_off))
             .with_state(self.clone())
             .merge(self.login.router())
             .merge(self.leases.router())
     }
+}
+
+/// Whoever makes the write at which it is to be cut off waits for ever.
+async fn cut_off(
+    State(api): State<ApiServer>,
+    request: Request<Body>,
+    next: middleware::Next,
+) -> Response {
+    let verb = match request.method().as_str() {
+        "POST" => "create",
+        "PATCH" if request.uri().path().contains("/networkpolicies/") => "apply",
+        "PATCH" => "annotate",
+        "DELETE" => "delete",
+        _ => return next.run(request).await,
+    };
+    let cut = {
+        let mut objects = api.lock();
+        let path = request.uri().path();
+        let here = |cut: &mut Cut| {
+            cut.call.split_once(' ').is_some_and(|(what, kind)| {
+                what == verb && path.contains(&format!("/{}", kind.replace("policy", "polic")))
+            })
+        };
+        objects.cut_at.take_if(here)
+    };
+    let Some(cut) = cut else { return next.run(request).await };
+    if cut.done {
+        next.run(request).await;
+    }
+    api.note(format!("cut off at {}", cut.call));
+    std::future::pending().await
 }
 
 pub(crate) fn refuse(code: u16, reason: &str, message: &str) -> Response {

@@ -8,7 +8,7 @@ use spawner::{
     template::{Kind, Template},
 };
 
-const POD: &str = "\
+pub(crate) const POD: &str = "\
 apiVersion: v1
 kind: Pod
 metadata:
@@ -25,7 +25,7 @@ spec:
     - name: runtime
 ";
 
-const POLICY: &str = "\
+pub(crate) const POLICY: &str = "\
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
