@@ -18,7 +18,7 @@ use tokio::sync::SemaphorePermit;
 use crate::{
     app::App,
     caller::Caller,
-    login::Login,
+    login::{Login, keep_open},
     metrics::Metrics,
     model::{MY_SERVER, ServerModel},
     pages::home,
@@ -101,8 +101,14 @@ async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reache
 
 /// Sends the request, with the caller's own token: the sidecar verifies it again and refuses every
 /// user but its own, so an address that has meanwhile become another pod's opens nothing.
-async fn deliver(app: &App, caller: &Caller, sidecar: Authority, request: Request) -> Response {
+async fn deliver(
+    app: &Arc<App>,
+    caller: &Caller,
+    sidecar: Authority,
+    request: Request,
+) -> Response {
     let session = caller.stream(app);
+    keep_open(app, caller);
     let edit = |headers: &mut HeaderMap| {
         headers.insert(header::AUTHORIZATION, caller.authorization.clone());
     };

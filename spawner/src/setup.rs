@@ -152,7 +152,8 @@ impl Setup {
                 };
                 let ended =
                     FollowSignedOut { signed_out: signed_out.clone(), gate: signed_out_gate };
-                let login = Login::new(config, &issuer, fetcher, keys, signed_out.clone());
+                let login =
+                    Login::new(config, &issuer, fetcher, keys, signed_out.clone(), streams.clone());
                 (Some(login), Some(keep), Some(ended))
             }
         };

@@ -10,7 +10,7 @@ use std::{
 use edge::proxy::{Session, SessionHandle};
 use tokio::time::Instant;
 
-use crate::login::SessionHash;
+use crate::login::{BrowserSession, SessionHash};
 
 /// The sessions with streams. Clones look at the same.
 #[derive(Clone, Default)]
@@ -26,9 +26,10 @@ struct Sessions {
 }
 
 struct Open {
-    session: Session,
     handle: SessionHandle,
     end: Instant,
+    /// The newest that is known, while somebody keeps the streams open with it.
+    browser: Option<BrowserSession>,
 }
 
 /// So few sessions are not worth looking through.
@@ -47,7 +48,47 @@ impl Streams {
         }
         open.end = open.end.max(end);
         open.handle.extend(end);
-        open.session.clone()
+        open.handle.session()
+    }
+
+    /// Takes note of what can keep the streams of `session` open. Whoever is told `true` has to do so,
+    /// until [`Self::kept`] is `None`.
+    pub(crate) fn keep(&self, session: &SessionHash, browser: &BrowserSession) -> bool {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = sessions.open.get_mut(session) else { return false };
+        let known = open.browser.as_ref();
+        let first = known.is_none();
+        if known.is_none_or(|known| browser.is_newer_than(known)) {
+            open.browser = Some(browser.clone());
+        }
+        first
+    }
+
+    /// What keeps the streams of `session` open. `None` when none is open any more; nobody keeps them
+    /// open from then on.
+    pub(crate) fn kept(&self, session: &SessionHash) -> Option<BrowserSession> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = sessions.open.get_mut(session)?;
+        if !open.handle.is_used() {
+            open.browser = None;
+        }
+        open.browser.clone()
+    }
+
+    /// Nobody keeps the streams of `session` open any more.
+    pub(crate) fn let_go(&self, session: &SessionHash) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = sessions.open.get_mut(session) {
+            open.browser = None;
+        }
+    }
+
+    /// What is known of the session of `browser` beyond what it sent.
+    pub(crate) fn newer_than(&self, browser: &BrowserSession) -> Option<BrowserSession> {
+        let session = SessionHash::of(browser.sid()?);
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sessions.open.get(&session)?.browser.as_ref()?;
+        known.is_newer_than(browser).then(|| browser.with_tokens_of(known))
     }
 
     /// Ends every stream of `session`.
@@ -72,8 +113,8 @@ impl Sessions {
 
 impl Open {
     fn until(end: Instant) -> Self {
-        let (handle, session) = Session::until_changed(Some(end));
-        Self { session, handle, end }
+        let (handle, _) = Session::until_changed(Some(end));
+        Self { handle, end, browser: None }
     }
 }
 

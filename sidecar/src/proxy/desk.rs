@@ -1,5 +1,6 @@
 //! What the spawner asks and tells, on the admin port. Others in the pod network may reach that too:
-//! a logout is believed for its signature alone, and the activity holds no secret.
+//! a logout is believed for its signature alone, a token for what it says, as at the gate, and the
+//! activity holds no secret.
 
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use contract::path;
+use contract::{UserId, path};
 use edge::{
     activity::{Activity, ActivityReport},
-    oidc::{LogoutRejection, Token, UnixTime, Verifier},
+    oidc::{LogoutRejection, Rejection, Token, UnixTime, Verifier},
     problem::Problem,
     sessions::Sessions,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::metrics::GateMetrics;
@@ -26,6 +27,8 @@ use super::metrics::GateMetrics;
 pub(super) struct Desk {
     /// The `aud` of a logout token.
     pub(super) client: String,
+    /// Whose tokens extend streams.
+    pub(super) user: UserId,
     pub(super) verifier: Arc<Verifier>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) activity: Activity,
@@ -48,9 +51,16 @@ impl Desk {
     pub(super) fn router(self) -> Router {
         Router::new()
             .route(path::ACTIVITY, get(tell_activity))
+            .route(path::SESSION, post(extend))
             .route(path::BACKCHANNEL_LOGOUT, post(log_out))
             .layer(DefaultBodyLimit::max(MAX_FORM))
             .with_state(Arc::new(self))
+    }
+
+    /// Extends the streams of the session whose token this is, as a request with it would.
+    async fn extend(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let verified = self.verifier.verify(&Token::from_headers(headers)?).await?;
+        self.sessions.admit(verified.of(&self.user)?, UnixTime::now()).map(drop)
     }
 
     /// Ends the sessions that the token names, and refuses their tokens from now on.
@@ -68,6 +78,20 @@ impl Desk {
 
 async fn tell_activity(State(desk): State<Arc<Desk>>) -> Json<ActivityReport> {
     Json(desk.activity.report())
+}
+
+/// 204, or what the gate would say.
+async fn extend(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let verdict = desk.extend(&headers).await;
+    desk.metrics.count(&verdict);
+    match verdict {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(rejection) => {
+            let reason = rejection.reason();
+            tracing::info!(reason, detail = %rejection, "no stream is extended");
+            rejection.into_response()
+        }
+    }
 }
 
 /// Section 2.8: 200 also when there was nothing to end, 400 for what is not believed; never cached.

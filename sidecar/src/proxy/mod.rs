@@ -37,7 +37,7 @@ pub struct Args {
     listen: SocketAddr,
 
     /// Where the kubelet and Prometheus ask: /livez, /readyz, /metrics, /probe/KIND; and the
-    /// spawner: /activity, /backchannel-logout
+    /// spawner: /activity, /session, /backchannel-logout
     #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value_t = any(port::SIDECAR_ADMIN))]
     admin_listen: SocketAddr,
 
@@ -181,6 +181,7 @@ fn routers(
     limits.metrics.register(&mut registry);
     let desk = Desk {
         client: logout_client.unwrap_or_else(|| verifier.policy().audience.clone()),
+        user: user.clone(),
         verifier: Arc::clone(&verifier),
         sessions: Arc::clone(&sessions),
         activity: activity.clone(),

@@ -121,3 +121,29 @@ async fn an_older_token_shortens_nothing_and_a_refused_one_extends_nothing() {
     runtime.say("still here");
     assert_eq!(next(&mut long).await.as_deref(), Some("data: still here\n\n"));
 }
+
+#[tokio::test]
+async fn the_spawner_extends_a_stream_without_a_request_of_the_user() {
+    let runtime = WebSocketRuntime::start().await;
+    let sidecar = Sidecar::before(runtime.address).await;
+    let mut socket = sidecar.websocket("/chat", Some(&sidecar.ending("s"))).await.unwrap();
+    let mut other = sidecar.websocket("/chat", Some(&sidecar.ending("other"))).await.unwrap();
+    let before = sidecar.admin("/activity").await.body;
+    assert_eq!(sidecar.extend(&sidecar.bearer_of("s")).await.status, StatusCode::NO_CONTENT);
+    for (refused, status) in [
+        (json!({"sid": "other", "sub": edge::oidc::testing::BOB}), 403),
+        (json!({"sid": "other", "aud": "other-app"}), 401),
+    ] {
+        let bearer = format!("Bearer {}", sidecar.token(refused));
+        assert_eq!(sidecar.extend(&bearer).await.status, status);
+    }
+    assert_eq!(sidecar.extend("Bearer a.b.c").await.status, StatusCode::UNAUTHORIZED);
+    let after = sidecar.admin("/activity").await.body;
+    let activity = |report: &str| {
+        let report: serde_json::Value = serde_json::from_str(report).unwrap();
+        (report["last_client_activity"].clone(), report["inflight"].clone())
+    };
+    assert_eq!(activity(&before), activity(&after), "it keeps nothing awake");
+    assert_eq!(closed_with(&mut other).await.0, 1008);
+    echoes(&mut socket).await;
+}

@@ -128,6 +128,13 @@ impl Sidecar {
         self.send(request.body(Body::from(form)).unwrap()).await
     }
 
+    /// What the spawner does when no request would bring the token.
+    pub(crate) async fn extend(&self, bearer: &str) -> Answer {
+        let request = Request::post(format!("http://{}/session", self.admin))
+            .header(header::AUTHORIZATION, bearer);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
     /// A WebSocket at `path`.
     pub(crate) async fn websocket(
         &self,

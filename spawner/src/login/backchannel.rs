@@ -2,7 +2,7 @@
 //! Back-Channel Logout 1.0). It rests on its logout token alone. The replica that gets it tells the
 //! others through [`super::SignedOut`], and the user's sidecar by passing the token on.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -13,19 +13,16 @@ use contract::{UserId, object, path};
 use edge::{
     oidc::{Logout, Token},
     problem::Problem,
-    proxy::{Session, forward},
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
-use super::SessionHash;
+use super::{SessionHash, desk};
 use crate::{app::App, pages};
 
 /// Where the issuer says so.
 pub(crate) const BACKCHANNEL_LOGOUT: &str = "/-/backchannel-logout";
 /// A logout token and its name.
 const MOST_BYTES: usize = 32 * 1024;
-/// How long the user's sidecar may take. Its streams have ended here already.
-const SIDECAR_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Ends a session on every replica.
 pub(crate) async fn logout(
@@ -91,26 +88,11 @@ async fn tell_sidecar(app: &App, logout: &Logout, token: &Token) {
     let Some(user) = logout.subject.as_deref().and_then(|sub| sub.parse::<UserId>().ok()) else {
         return;
     };
-    let Some(ip) = app.pods.of(&user).and_then(|snapshot| snapshot.pod.as_ref()?.ip) else {
-        return;
-    };
     let form = form_urlencoded::Serializer::new(String::new())
         .append_pair("logout_token", token.expose())
         .finish();
     let mut request = Request::new(Body::from(form));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = http::Uri::from_static(path::BACKCHANNEL_LOGOUT);
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, HeaderValue::from_static("sidecar"));
     let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    headers.insert(header::CONTENT_TYPE, form);
-    // An address is always a valid authority.
-    let Ok(admin) = SocketAddr::new(ip, app.sidecar_admin_port).to_string().parse() else { return };
-    let upstream = app.upstream.at(admin);
-    let telling = forward(request, &upstream, |_| {}, Session::unbounded());
-    match tokio::time::timeout(SIDECAR_TIMEOUT, telling).await {
-        Ok(answer) if answer.status().is_success() => {}
-        Ok(answer) => tracing::warn!(status = %answer.status(), "a sidecar refuses a logout"),
-        Err(_) => tracing::warn!("a sidecar does not answer a logout"),
-    }
+    request.headers_mut().insert(header::CONTENT_TYPE, form);
+    desk::tell(app, &user, path::BACKCHANNEL_LOGOUT, request).await;
 }

@@ -6,7 +6,9 @@
 mod args;
 pub(crate) mod backchannel;
 mod cookie;
+mod desk;
 pub(crate) mod guard;
+mod keep;
 mod key_secret;
 mod next;
 mod pkce;
@@ -35,9 +37,11 @@ pub use self::{
 use self::{
     provider::{Provider, ProviderFault, Tokens},
     refresh::Refresher,
-    session::BrowserSession,
 };
+use crate::streams::Streams;
+pub(crate) use keep::keep_open;
 pub(crate) use next::sanitised;
+pub(crate) use session::BrowserSession;
 
 /// The login of one spawner.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct Login {
     provider: Arc<Provider>,
     refresher: Refresher,
     signed_out: SignedOut,
+    streams: Streams,
 }
 
 /// A request of a signed-in browser.
@@ -88,12 +93,13 @@ impl Login {
         fetcher: Fetcher,
         keys: CookieKeys,
         signed_out: SignedOut,
+        streams: Streams,
     ) -> Self {
         let LoginConfig { public_url, client_id, client_secret, internal_issuer, .. } = config;
         let client = (client_id, client_secret);
         let provider = Arc::new(Provider::new(fetcher, issuer, internal_issuer, client));
         let refresher = Refresher::new(Arc::clone(&provider));
-        Self { public_url, keys, provider, refresher, signed_out }
+        Self { public_url, keys, provider, refresher, signed_out, streams }
     }
 
     /// Scheme, host and port of the public address.
@@ -141,7 +147,11 @@ impl Login {
         verifier: &Verifier,
     ) -> Result<Visit, NoVisit> {
         let keys = self.keys.now().ok_or(NoVisit::NotYet)?;
-        let session = BrowserSession::of(headers, &keys).ok_or(NoVisit::SignedOut)?;
+        let sent = BrowserSession::of(headers, &keys).ok_or(NoVisit::SignedOut)?;
+        // An open stream may have been kept with fresh tokens, of which the browser knows nothing.
+        let newer = self.streams.newer_than(&sent);
+        let is_news = newer.is_some();
+        let session = newer.unwrap_or(sent);
         let current = self.current(&session, verifier).await;
         if current.as_ref().is_ok_and(|(_, _, verified)| self.has_ended(verified)) {
             return Err(NoVisit::Ended);
@@ -149,8 +159,8 @@ impl Login {
         if !session.is_due(UnixTime::now())
             && let Ok((session, token, verified)) = current
         {
-            let browser = Browser { session };
-            return Ok(Visit { token, verified, browser, cookies: Vec::new() });
+            let cookies = if is_news { kept_in(&session, headers, &keys)? } else { Vec::new() };
+            return Ok(Visit { token, verified, browser: Browser { session }, cookies });
         }
         let (session, token, verified) = match self.renew(&session, verifier).await {
             Ok(renewed) => renewed,
@@ -161,10 +171,7 @@ impl Login {
             },
             Err(ended) => return Err(ended),
         };
-        let cookies = session.cookies(headers, &keys).map_err(|error| {
-            tracing::error!(%error, "a renewed session cannot be kept");
-            NoVisit::Ended
-        })?;
+        let cookies = kept_in(&session, headers, &keys)?;
         Ok(Visit { token, verified, browser: Browser { session }, cookies })
     }
 
@@ -204,6 +211,18 @@ impl Login {
     }
 }
 
+/// The cookies that hold a renewed session.
+fn kept_in(
+    session: &BrowserSession,
+    headers: &HeaderMap,
+    keys: &Keys,
+) -> Result<Vec<HeaderValue>, NoVisit> {
+    session.cookies(headers, keys).map_err(|error| {
+        tracing::error!(%error, "a renewed session cannot be kept");
+        NoVisit::Ended
+    })
+}
+
 /// The access token among `tokens`, verified like any other.
 async fn accepted(tokens: &Tokens, verifier: &Verifier) -> Result<(Token, Verified), NoVisit> {
     let verdict = async {
@@ -221,6 +240,10 @@ impl Browser {
     /// What every change under `/-/` has to repeat.
     pub(crate) fn csrf(&self) -> &str {
         self.session.csrf()
+    }
+
+    pub(crate) fn session(&self) -> &BrowserSession {
+        &self.session
     }
 
     fn id_token(&self) -> Option<&str> {

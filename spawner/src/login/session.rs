@@ -114,12 +114,32 @@ impl BrowserSession {
         self.id.as_deref()
     }
 
+    /// Of which login it is, where the issuer says so.
+    pub(crate) fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// Whether it is of the same login, with later tokens.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        self.user == other.user && self.sid == other.sid && self.renew_at > other.renew_at
+    }
+
+    /// The same session with the tokens of a newer one.
+    pub(crate) fn with_tokens_of(&self, newer: &Self) -> Self {
+        Self { csrf: self.csrf.clone(), ..newer.clone() }
+    }
+
     pub(crate) fn csrf(&self) -> &str {
         &self.csrf
     }
 
     pub(crate) fn is_due(&self, now: UnixTime) -> bool {
         now.as_secs() >= self.renew_at
+    }
+
+    /// How long until then.
+    pub(crate) fn due_in(&self, now: UnixTime) -> Duration {
+        now.until(UnixTime::from_secs(self.renew_at))
     }
 }
 

@@ -15,6 +15,7 @@ mod conformance;
 mod forgeries;
 mod house;
 mod issuer;
+mod keeping;
 mod killed;
 mod leases;
 mod login;
