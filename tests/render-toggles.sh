@@ -66,6 +66,8 @@ check "assertNoPlaceholders names all placeholders that are left" names_all_plac
 check "assertNoPlaceholders is content with real values" render "${real[@]}"
 check "no Role ties create to names" create_stands_alone
 check "no Role ties create to names where the token is shared" create_stands_alone --set gateway.scope=shared,gateway.existingSecret=x
+check "no Role ties create to names where the token is made for all" create_stands_alone --set gateway.scope=shared
+check "no render makes a token, so none can change one" lacks_kinds Secret --set gateway.scope=shared
 check "monitoring is off by default" lacks_kinds "ServiceMonitor PodMonitor PrometheusRule"
 check "networkPolicy.enabled=false leaves no NetworkPolicy" lacks_kinds NetworkPolicy --set networkPolicy.enabled=false
 check "the template of a user's pod has both variables" has_both_variables

@@ -8,8 +8,11 @@
 {{- if has .Values.tenant.namespace .Values.webhook.excludedNamespaces -}}
 {{- $faults = append $faults (printf "webhook.excludedNamespaces holds tenant.namespace %q: no user pod would be injected" .Values.tenant.namespace) -}}
 {{- end -}}
-{{- if and (eq .Values.gateway.scope "shared") (not .Values.gateway.existingSecret) -}}
-{{- $faults = append $faults "gateway.scope is shared, but gateway.existingSecret is empty: name a Secret of the tenant namespace that has the key OPENCLAW_GATEWAY_TOKEN" -}}
+{{- if and (eq .Values.gateway.scope "shared") (not .Values.gateway.generate) (not .Values.gateway.existingSecret) -}}
+{{- $faults = append $faults "gateway.generate is false, but gateway.existingSecret is empty: name a Secret of the tenant namespace that has the key OPENCLAW_GATEWAY_TOKEN, or let one be made" -}}
+{{- end -}}
+{{- if eq (include "bp-openclaw.sharedGatewayFault" .) "keyless" -}}
+{{- $faults = append $faults (printf "the Secret %s/%s has no value under the key OPENCLAW_GATEWAY_TOKEN: no user's pod would start" .Values.tenant.namespace (include "bp-openclaw.sharedGateway" .)) -}}
 {{- end -}}
 {{- if and (eq .Values.gateway.scope "perUser") .Values.gateway.existingSecret -}}
 {{- $faults = append $faults "gateway.existingSecret is set, but gateway.scope is perUser: set gateway.scope to shared, or leave existingSecret empty" -}}

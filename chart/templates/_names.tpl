@@ -18,6 +18,17 @@ release's name but not in a Service's. */}}
 {{- define "bp-openclaw.spawner" -}}{{ include "bp-openclaw.fullname" . }}-spawner{{- end -}}
 {{/* Made by the spawner, so that no rendering and no upgrade changes it. */}}
 {{- define "bp-openclaw.cookieKeys" -}}{{ include "bp-openclaw.fullname" . }}-cookie-keys{{- end -}}
+{{/* The Secret with the token that all users share; empty where each has one of their own. */}}
+{{- define "bp-openclaw.sharedGateway" -}}
+{{- if eq .Values.gateway.scope "shared" -}}
+{{ default (printf "%s-gateway" (include "bp-openclaw.fullname" .)) .Values.gateway.existingSecret }}
+{{- end -}}
+{{- end -}}
+{{/* Whether the spawner makes it, "true" or empty. It is no object of the chart: `helm template` and GitOps
+cannot look whether there is one, and would make a new token at every render. */}}
+{{- define "bp-openclaw.makesSharedGateway" -}}
+{{- if and (eq .Values.gateway.scope "shared") .Values.gateway.generate (not .Values.gateway.existingSecret) }}true{{ end -}}
+{{- end -}}
 {{- define "bp-openclaw.seed" -}}{{ include "bp-openclaw.fullname" . }}-seed{{- end -}}
 {{- define "bp-openclaw.tlsSecret" -}}
 {{- if eq .Values.webhook.tls.mode "provided" -}}

@@ -12,6 +12,7 @@ use edge::{
 };
 
 use crate::{
+    gateway::SharedGatewayArgs,
     login::LoginArgs,
     reap::SleepArgs,
     render::{Blueprint, GatewayScope},
@@ -75,6 +76,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub templates: TemplateArgs,
 
+    /// Which gateway token is made for all
+    #[command(flatten)]
+    pub shared_gateway: SharedGatewayArgs,
+
     /// What one replica gives to strangers
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -136,6 +141,12 @@ struct RenderArgs {
 }
 
 impl TemplateArgs {
+    /// Whose gateway token a pod gets.
+    #[must_use]
+    pub fn gateway_scope(&self) -> GatewayScope {
+        self.gateway_scope
+    }
+
     /// Reads and checks the templates.
     pub fn blueprint(&self) -> Result<Blueprint, TemplateError> {
         let Self { template, network_policy_template, allowed_images, gateway_scope } = self;

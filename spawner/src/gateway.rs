@@ -1,9 +1,14 @@
-//! The value of a user's gateway Secret: made here, once, and never seen again by the spawner.
+//! The value of a gateway Secret, a user's own or the shared one: made here, once, and never seen
+//! again by the spawner.
+
+mod shared;
 
 use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::secret;
 use serde_json::{Value, json};
+
+pub use shared::{SharedGateway, SharedGatewayArgs, SharedInPerUser};
 
 /// 256 bits, as many as the strongest key that could be guessed instead.
 const TOKEN_BYTES: usize = 32;

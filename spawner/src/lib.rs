@@ -10,7 +10,7 @@ pub mod app;
 mod caller;
 pub mod cli;
 pub mod cluster;
-mod gateway;
+pub mod gateway;
 pub mod login;
 pub mod metrics;
 pub mod model;

@@ -33,6 +33,7 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         roles_claim,
         server_limits,
         templates,
+        shared_gateway,
         limits,
         cors,
         sleep,
@@ -42,6 +43,7 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         log: _,
     } = args;
     let blueprint = templates.blueprint().map_err(Failure::config)?;
+    let shared_gateway = shared_gateway.name(templates.gateway_scope()).map_err(Failure::config)?;
     let kube = kube::Config::infer().await.map_err(Failure::config)?;
     let readiness = Readiness::new();
     let login = login_setup(login, &oidc, &readiness)?;
@@ -63,6 +65,7 @@ pub(crate) async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<(), Fai
         max_held,
         metrics: metrics.clone(),
         gate: readiness.gate("pods"),
+        shared_gateway: shared_gateway.map(|name| (name, readiness.gate("shared gateway token"))),
         login,
     };
     let (app, background) = setup.build().map_err(Failure::config)?;

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::{
     app::App,
     cluster::Cluster,
+    gateway::SharedGateway,
     login::{CookieKeys, KeepKeys, Login, LoginConfig, SignedOut},
     metrics::Metrics,
     reap::{Policy, Reaper, Sidecars},
@@ -57,6 +58,8 @@ pub struct Setup {
     pub metrics: Metrics,
     /// Opens when the users' pods are known.
     pub gate: Gate,
+    /// The Secret with everybody's gateway token, if one is made, and what opens when it is there.
+    pub shared_gateway: Option<(String, Gate)>,
     /// How people sign in, if they do.
     pub login: Option<LoginSetup>,
 }
@@ -80,6 +83,7 @@ pub struct Background {
     watches: Follow,
     reaper: Reaper,
     keys: Option<KeepKeys>,
+    shared_gateway: Option<SharedGateway>,
 }
 
 impl Background {
@@ -91,7 +95,12 @@ impl Background {
                 keys.run().await;
             }
         };
-        tokio::join!(follow(self.watches), self.reaper.run(shutdown), keys);
+        let shared_gateway = async {
+            if let Some(shared_gateway) = self.shared_gateway {
+                shared_gateway.run().await;
+            }
+        };
+        tokio::join!(follow(self.watches), self.reaper.run(shutdown), keys, shared_gateway);
     }
 }
 
@@ -127,6 +136,7 @@ impl Setup {
             max_held,
             metrics,
             gate,
+            shared_gateway,
             login,
         } = self;
         kube.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -136,6 +146,11 @@ impl Setup {
         let watches = Client::try_from(kube)?;
         let pods = Pods::default();
         let cluster = Cluster::new(calls.clone(), &namespace, metrics.clone());
+        let shared_gateway = shared_gateway.map(|(name, gate)| SharedGateway {
+            cluster: cluster.clone(),
+            name,
+            gate,
+        });
         let streams = Streams::default();
         let signed_out = SignedOut::ending(streams.clone());
         let issuer = verifier.policy().issuer.clone();
@@ -193,7 +208,7 @@ impl Setup {
             metrics: metrics.clone(),
         };
         let watches = Follow { client: watches, namespace, pods, gate, metrics, signed_out: ended };
-        Ok((app, Background { watches, reaper, keys }))
+        Ok((app, Background { watches, reaper, keys, shared_gateway }))
     }
 }
 

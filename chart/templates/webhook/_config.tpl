@@ -19,7 +19,7 @@ oidc:
   userClaim: {{ .Values.keycloak.userClaim | quote }}
 gateway:
   scope: {{ .Values.gateway.scope }}
-  {{- with .Values.gateway.existingSecret }}
+  {{- with include "bp-openclaw.sharedGateway" . }}
   sharedSecret: {{ . }}
   {{- end }}
 defaults:

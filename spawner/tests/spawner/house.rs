@@ -188,6 +188,7 @@ impl House {
             max_held: 100,
             metrics: metrics.clone(),
             gate: readiness.gate("pods"),
+            shared_gateway: None,
             login: issuer.as_ref().map(|_| login(&readiness)),
         };
         let (app, background) = setup.build().unwrap();
