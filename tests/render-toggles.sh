@@ -26,7 +26,7 @@ has_kinds() {
 names_all_placeholders() {
   local message name
   message=$(render --set assertNoPlaceholders=true 2>&1) && { echo "it rendered"; return 1; }
-  for name in keycloak.realmURL newapi.baseURL tenant.namespace; do
+  for name in ingress.host keycloak.clientSecretName keycloak.realmURL newapi.baseURL tenant.namespace; do
     grep -q "$name is still a placeholder" <<<"$message" || { echo "not named: $name"; return 1; }
   done
 }
@@ -50,6 +50,10 @@ has_both_variables() {
   grep -q 'name: per-user-pod-template' <<<"$template" && grep -qF '${USER_UUID}' <<<"$template" &&
     grep -qF '${SECRET_NAME}' <<<"$template"
 }
+ingress_has_issuer() {
+  render "${real[@]}" --set ingress.enabled=true,ingress.tls.issuer=letsencrypt --show-only templates/front/ingress.yaml |
+    grep -q '^    cert-manager.io/cluster-issuer: letsencrypt$'
+}
 renders_equal() { cmp <(render "${real[@]}" "$@") <(render "${real[@]}" "$@"); }
 lacks_text() {
   local text=$1; shift
@@ -71,6 +75,9 @@ check "no render makes a token, so none can change one" lacks_kinds Secret --set
 check "monitoring is off by default" lacks_kinds "ServiceMonitor PodMonitor PrometheusRule"
 check "networkPolicy.enabled=false leaves no NetworkPolicy" lacks_kinds NetworkPolicy --set networkPolicy.enabled=false
 check "the template of a user's pod has both variables" has_both_variables
+check "the Ingress asks cert-manager for its certificate" ingress_has_issuer
+check "two renders are equal, with every way in" renders_equal --set ingress.enabled=true,httpRoute.enabled=true,httpRoute.parentRefs[0].name=public
+check "two renders are equal, with a token made for all" renders_equal --set gateway.scope=shared
 for mode in self certManager; do
   check "two renders are equal, TLS $mode" renders_equal --set "webhook.tls.mode=$mode"
   check "no caBundle key is rendered, TLS $mode" lacks_text caBundle: --set "webhook.tls.mode=$mode"

@@ -17,9 +17,7 @@
 {{- if and (eq .Values.gateway.scope "perUser") .Values.gateway.existingSecret -}}
 {{- $faults = append $faults "gateway.existingSecret is set, but gateway.scope is perUser: set gateway.scope to shared, or leave existingSecret empty" -}}
 {{- end -}}
-{{- if and .Values.spawner.publicURL (not .Values.keycloak.clientSecretName) -}}
-{{- $faults = append $faults "spawner.publicURL is set, but keycloak.clientSecretName is empty: name a Secret of the release's namespace that has the key OIDC_CLIENT_SECRET" -}}
-{{- end -}}
+{{- $faults = concat $faults (include "bp-openclaw.frontFaults" . | fromJsonArray) -}}
 {{- if eq $tls.mode "provided" -}}
 {{- if not (and $tls.provided.secretName $tls.provided.caBundle) -}}
 {{- $faults = append $faults "webhook.tls.mode is provided: set webhook.tls.provided.secretName and webhook.tls.provided.caBundle" -}}
@@ -40,17 +38,34 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The required values that still hold their placeholder, as a JSON array of their names. */}}
+{{/* The values that still hold a placeholder, as a JSON array of their names. The host and the client's
+Secret count only where people sign in with them. */}}
 {{- define "bp-openclaw.placeholders" -}}
-{{- $left := list -}}
-{{- $required := dict
-  "keycloak.realmURL" .Values.keycloak.realmURL
-  "newapi.baseURL" .Values.newapi.baseURL
-  "tenant.namespace" .Values.tenant.namespace -}}
-{{- range $name := keys $required | sortAlpha -}}
-{{- if contains "placeholder" (get $required $name | lower) -}}
-{{- $left = append $left $name -}}
+{{- $left := include "bp-openclaw.placeholdersIn" (list "" .Values) | fromJsonArray -}}
+{{- if and .Values.spawner.publicURL (not .Values.ingress.enabled) (not .Values.httpRoute.enabled) -}}
+{{- $left = without $left "ingress.host" -}}
 {{- end -}}
+{{- if not (include "bp-openclaw.publicURL" .) -}}
+{{- $left = without $left "keycloak.clientSecretName" -}}
+{{- end -}}
+{{- toJson ($left | sortAlpha) -}}
+{{- end -}}
+
+{{/* The same of one value and all below it. Takes (list name value). */}}
+{{- define "bp-openclaw.placeholdersIn" -}}
+{{- $left := list -}}
+{{- $name := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- if kindIs "map" $value -}}
+{{- range $key, $inner := $value -}}
+{{- $left = concat $left (include "bp-openclaw.placeholdersIn" (list (printf "%s.%s" $name $key | trimPrefix ".") $inner) | fromJsonArray) -}}
+{{- end -}}
+{{- else if kindIs "slice" $value -}}
+{{- range $index, $inner := $value -}}
+{{- $left = concat $left (include "bp-openclaw.placeholdersIn" (list (printf "%s[%d]" $name $index) $inner) | fromJsonArray) -}}
+{{- end -}}
+{{- else if and (kindIs "string" $value) (contains "placeholder" ($value | toString | lower)) -}}
+{{- $left = append $left $name -}}
 {{- end -}}
 {{- toJson $left -}}
 {{- end -}}

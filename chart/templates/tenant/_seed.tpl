@@ -17,7 +17,7 @@ token and the base URL, normalised, so that /v1 is there once. */}}
   "port" (int .Values.runtime.port)
   "auth" (dict "mode" "token")
   "http" (dict "endpoints" (dict "chatCompletions" (dict "enabled" true))) -}}
-{{- with .Values.gateway.allowedOrigins -}}
+{{- with concat (compact (list (include "bp-openclaw.publicURL" .))) .Values.gateway.allowedOrigins | uniq -}}
 {{- $_ := set $gateway "controlUi" (dict "allowedOrigins" .) -}}
 {{- end -}}
 {{- $config := dict
