@@ -11,6 +11,7 @@ CLUSTER := target/debug/cluster-dev
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
 HELM_UNITTEST := $(CACHE)/helm-unittest
 CYCLONUS := $(CACHE)/cyclonus
+CRANE := $(CACHE)/crane
 SCHEMATHESIS_VERSION := 4.32.0
 SCHEMATHESIS := $(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/schemathesis
 
@@ -50,12 +51,19 @@ $(SCHEMATHESIS):
 	$(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION)
 
 .PHONY: test-chart
-test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) ## the chart's suites and what every render must hold
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) ## the chart's suites and what every render must hold
 	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
 	$(HELM_UNITTEST) chart
 	tests/render-toggles.sh $(CACHE)/bin/helm
+	tests/package.sh $(CACHE)/bin/helm $(CRANE)
 	cargo build --quiet -p spawner
 	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) cargo test -p tests --features chart --test network_policies
+
+PACKAGES ?= target/package
+.PHONY: package
+package: $(CACHE)/bin/helm ## the chart as a file in target/package; with OCI=oci://HOST/PATH also pushed there
+	@$(CACHE)/bin/helm package chart --destination $(PACKAGES)
+	@if [ -n "$(OCI)" ]; then $(CACHE)/bin/helm push $(PACKAGES)/bp-openclaw-$$(sed -n 's/^version: //p' chart/Chart.yaml).tgz $(OCI); fi
 
 # The chart is installed and rendered with helm 4 (tests/tools/helm); helm-unittest brings a 3 of its own.
 $(CACHE)/bin/helm:
@@ -63,7 +71,8 @@ $(CACHE)/bin/helm:
 
 $(HELM_UNITTEST): PACKAGE := github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 $(CYCLONUS): PACKAGE := github.com/mattfenwick/cyclonus/cmd/cyclonus
-$(HELM_UNITTEST) $(CYCLONUS): $(CACHE)/%: tests/tools/%/go.mod
+$(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
+$(HELM_UNITTEST) $(CYCLONUS) $(CRANE): $(CACHE)/%: tests/tools/%/go.mod
 	cd tests/tools/$* && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" -o $@ $(PACKAGE)
 	@touch $@
 
