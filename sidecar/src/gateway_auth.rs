@@ -3,16 +3,21 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use contract::{UserId, env};
+use edge::proxy::FirstMessage;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::openclaw::ConnectFrame;
 
 /// The annotation `gateway-auth`, and the flag `--gateway-auth`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum GatewayAuth {
     #[default]
-    /// `Authorization: Bearer` with the gateway token of `OPENCLAW_GATEWAY_TOKEN`
+    /// `Authorization: Bearer` with the gateway token of `OPENCLAW_GATEWAY_TOKEN`; the same token in the
+    /// first message of a WebSocket that connects to OpenClaw
     Token,
     /// The user's id in `X-Forwarded-User`, for OpenClaw's mode `trusted-proxy`
     TrustedProxy,
@@ -41,11 +46,11 @@ pub enum GatewayTokenError {
     Unprintable,
 }
 
-/// The headers that the runtime trusts. Its secrets do not print.
+/// What the runtime trusts. Its secrets do not print.
 #[derive(Clone)]
 pub enum Credentials {
-    /// The whole value of `Authorization`.
-    Token(HeaderValue),
+    /// The whole value of `Authorization`, and the same for OpenClaw's WebSocket.
+    Token(HeaderValue, Arc<ConnectFrame>),
     /// The whole value of [`USER_HEADER`].
     TrustedProxy(HeaderValue),
     /// Nothing.
@@ -67,17 +72,28 @@ impl Credentials {
             GatewayAuth::Token => {
                 let token = token.map(str::trim).filter(|token| !token.is_empty());
                 let token = token.ok_or(GatewayTokenError::Missing)?;
-                sensitive(&format!("Bearer {token}")).map(Self::Token)
+                let connect = Arc::new(ConnectFrame::new(token.to_owned()));
+                Ok(Self::Token(sensitive(&format!("Bearer {token}"))?, connect))
             }
             GatewayAuth::TrustedProxy => sensitive(user.as_str()).map(Self::TrustedProxy),
             GatewayAuth::None => Ok(Self::None),
         }
     }
 
+    /// What they make of the first message of a WebSocket. A runtime that is no OpenClaw does not
+    /// notice: its messages do not look like one of OpenClaw's.
+    #[must_use]
+    pub fn first_message(&self) -> Option<Arc<dyn FirstMessage>> {
+        match self {
+            Self::Token(_, connect) => Some(Arc::clone(connect) as Arc<dyn FirstMessage>),
+            Self::TrustedProxy(_) | Self::None => None,
+        }
+    }
+
     /// Adds them to a request from which every header of that kind has been removed.
     pub fn present(&self, headers: &mut HeaderMap, client: Option<IpAddr>) {
         match self {
-            Self::Token(value) => {
+            Self::Token(value, _) => {
                 headers.insert(header::AUTHORIZATION, value.clone());
             }
             Self::TrustedProxy(user) => {
@@ -101,7 +117,7 @@ fn sensitive(value: &str) -> Result<HeaderValue, GatewayTokenError> {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Token(_) => "Token(..)",
+            Self::Token(..) => "Token(..)",
             Self::TrustedProxy(_) => "TrustedProxy(..)",
             Self::None => "None",
         })

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod gateway_auth;
+pub mod openclaw;
 mod probe;
 pub mod proxy;
 pub mod token_sync;

@@ -1,8 +1,14 @@
 //! Where WebSocket frames begin and end in a stream of bytes (RFC 6455 section 5.2). Payloads are
-//! passed over, never kept.
+//! passed over, not kept.
 
 /// Longest head: 2 bytes, 8 of length, 4 of mask.
 const LONGEST_HEAD: usize = 14;
+/// First byte of a text message in one frame.
+const FIN_TEXT: u8 = 0x81;
+/// Set in the first byte of a control frame.
+const CONTROL: u8 = 0x08;
+/// Set in the second byte of a frame with a mask.
+const MASKED: u8 = 0x80;
 
 /// The position of one direction of a WebSocket within its current frame.
 #[derive(Debug, Default)]
@@ -37,7 +43,7 @@ impl Frames {
     /// makes it a control frame.
     const fn is_data(&self) -> bool {
         let [first, ..] = self.head;
-        first & 0x08 == 0
+        first & CONTROL == 0
     }
 
     /// Takes in `bytes` up to the end of the current frame and tells how many those are.
@@ -73,14 +79,103 @@ impl Frames {
     }
 }
 
+/// A frame's head, whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head([u8; LONGEST_HEAD]);
+
+impl Head {
+    /// The head at the beginning of `bytes`, if it is all there.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let length = head_length(*bytes.get(1)?);
+        let mut head = [0; LONGEST_HEAD];
+        head.get_mut(..length)?.copy_from_slice(bytes.get(..length)?);
+        Some(Self(head))
+    }
+
+    /// The head of a whole text message, with a client's mask.
+    pub(super) fn text(payload: usize, mask: [u8; 4]) -> Self {
+        let mut head = vec![FIN_TEXT];
+        match payload {
+            0..126 => head.push(MASKED | payload as u8),
+            126..65_536 => {
+                head.push(MASKED | 126);
+                head.extend((payload as u16).to_be_bytes());
+            }
+            _ => {
+                head.push(MASKED | 127);
+                head.extend((payload as u64).to_be_bytes());
+            }
+        }
+        head.extend(mask);
+        head.resize(LONGEST_HEAD, 0);
+        Self(head.try_into().unwrap_or_default())
+    }
+
+    /// The frame with this payload, masked.
+    pub(super) fn frame(self, mut payload: Vec<u8>) -> Vec<u8> {
+        if let Some(mask) = self.mask() {
+            masked(&mut payload, mask);
+        }
+        let mut frame = self.bytes().to_vec();
+        frame.append(&mut payload);
+        frame
+    }
+
+    /// A ping, a pong or a Close frame.
+    pub(super) const fn is_control(self) -> bool {
+        let [first, ..] = self.0;
+        first & CONTROL != 0
+    }
+
+    /// Text, not a part of a message, and without extensions (the bits RSV1 to RSV3).
+    pub(super) const fn is_whole_text(self) -> bool {
+        let [first, ..] = self.0;
+        first == FIN_TEXT
+    }
+
+    pub(super) fn mask(self) -> Option<[u8; 4]> {
+        let [_, second, ..] = self.0;
+        let bytes = self.bytes();
+        let mask = bytes.get(bytes.len().checked_sub(4)?..)?;
+        if second & MASKED == 0 { None } else { mask.try_into().ok() }
+    }
+
+    /// Length of the payload.
+    pub(super) fn payload(self) -> u64 {
+        payload_length(&self.0)
+    }
+
+    /// Length of the head.
+    pub(super) const fn length(self) -> usize {
+        let [_, second, ..] = self.0;
+        head_length(second)
+    }
+
+    /// Length of head and payload, if memory could hold them.
+    pub(super) fn frame_length(self) -> Option<usize> {
+        usize::try_from(self.payload()).ok()?.checked_add(self.length())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.get(..self.length()).unwrap_or_default()
+    }
+}
+
+/// Masks a payload, or takes the mask off it (section 5.3).
+pub(super) fn masked(payload: &mut [u8], mask: [u8; 4]) {
+    for (byte, mask) in payload.iter_mut().zip(mask.into_iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
 /// Length of a head whose second byte is `second`.
-fn head_length(second: u8) -> usize {
+const fn head_length(second: u8) -> usize {
     let length = match second & 0x7f {
         126 => 2,
         127 => 8,
         _ => 0,
     };
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    let mask = if second & MASKED == 0 { 0 } else { 4 };
     2 + length + mask
 }
 

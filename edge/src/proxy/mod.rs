@@ -9,6 +9,7 @@ mod fault;
 mod forward;
 mod frames;
 pub mod headers;
+mod opening;
 mod pool;
 pub mod request;
 mod send;
@@ -22,6 +23,7 @@ pub use self::{
     cors::CorsArgs,
     fault::Fault,
     forward::forward,
+    opening::FirstMessage,
     session::{Session, SessionHandle},
     upstream::{InvalidUpstream, Upstream},
 };

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     forward::{Life, Over},
     frames::{Frames, close},
+    opening::Opening,
 };
 use crate::activity::Activity;
 
@@ -27,6 +28,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) async fn run(
     client: impl AsyncRead + AsyncWrite,
     upstream: impl AsyncRead + AsyncWrite,
+    opening: Opening,
     life: Life,
 ) {
     let _open = life.activity().map(Activity::websocket);
@@ -37,6 +39,7 @@ pub(super) async fn run(
     let up = std::pin::pin!(up(
         client_reads,
         upstream_writes,
+        opening,
         End(end.clone()),
         &heard,
         life.activity()
@@ -103,6 +106,7 @@ async fn rest_of(direction: impl Future<Output = io::Result<()>>) {
 async fn up(
     mut client: impl AsyncRead + Unpin,
     mut upstream: impl AsyncWrite + Unpin,
+    mut opening: Opening,
     end: End,
     heard: &AtomicU64,
     activity: Option<&Activity>,
@@ -125,7 +129,7 @@ async fn up(
         {
             activity.data_frame();
         }
-        upstream.write_all(bytes).await?;
+        upstream.write_all(&opening.pass(bytes)).await?;
     }
     upstream.shutdown().await?;
     io::copy(&mut client, &mut io::sink()).await.map(drop)

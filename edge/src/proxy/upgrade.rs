@@ -11,6 +11,7 @@ use super::{
     Fault, Upstream,
     forward::{Life, incoming, outgoing},
     headers,
+    opening::Opening,
     request::lists_upgrade,
     send::send,
     tunnel,
@@ -39,7 +40,8 @@ pub(super) async fn forward(
         return Err(Fault::Protocol);
     }
     let server = hyper::upgrade::on(&mut response);
-    life.tunnels().clone().spawn(join(client, server, life));
+    let opening = Opening::new(upstream.first_message());
+    life.tunnels().clone().spawn(join(client, server, opening, life));
     Ok(if over_http_2 { opened(response) } else { switching(response) })
 }
 
@@ -91,9 +93,11 @@ fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// Both ends have switched once the client has its 101. A client that went away meanwhile ends it.
-async fn join(client: OnUpgrade, server: OnUpgrade, life: Life) {
+async fn join(client: OnUpgrade, server: OnUpgrade, opening: Opening, life: Life) {
     match tokio::try_join!(client, server) {
-        Ok((client, server)) => tunnel::run(TokioIo::new(client), TokioIo::new(server), life).await,
+        Ok((client, server)) => {
+            tunnel::run(TokioIo::new(client), TokioIo::new(server), opening, life).await;
+        }
         Err(error) => tracing::debug!(%error, "upgrade not completed"),
     }
 }

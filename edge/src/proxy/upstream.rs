@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{
     Uri,
@@ -6,7 +6,7 @@ use http::{
 };
 use rustls::RootCertStore;
 
-use super::pool::Pool;
+use super::{opening::FirstMessage, pool::Pool};
 use crate::client::https_connector;
 
 /// How long a connection may take, TLS included.
@@ -22,6 +22,7 @@ pub struct Upstream {
     prefix: String,
     /// For the head of an answer; `None` is for ever.
     response_timeout: Option<Duration>,
+    first_message: Option<Arc<dyn FirstMessage>>,
 }
 
 /// An upstream URL that cannot be used.
@@ -79,7 +80,7 @@ impl Upstream {
         }
         let prefix = path.path().trim_end_matches('/').to_owned();
         let pool = Pool::new(https_connector(roots, CONNECT_TIMEOUT)?, CONNECT_TIMEOUT);
-        Ok(Self { pool, scheme, authority, prefix, response_timeout: None })
+        Ok(Self { pool, scheme, authority, prefix, response_timeout: None, first_message: None })
     }
 
     /// The same upstream with other patience: for a connection, and for the head of an answer. A
@@ -88,6 +89,12 @@ impl Upstream {
     pub fn within(self, connect: Duration, response: Duration) -> Self {
         let response_timeout = Some(response).filter(|response| !response.is_zero());
         Self { pool: self.pool.connecting_within(connect), response_timeout, ..self }
+    }
+
+    /// The same upstream, which gets the first message of each WebSocket as `decider` says.
+    #[must_use]
+    pub fn opened_by(self, decider: Arc<dyn FirstMessage>) -> Self {
+        Self { first_message: Some(decider), ..self }
     }
 
     /// The same kind of upstream at another `host:port`, sharing all connections and settings.
@@ -108,6 +115,10 @@ impl Upstream {
 
     pub(super) fn scheme(&self) -> &Scheme {
         &self.scheme
+    }
+
+    pub(super) fn first_message(&self) -> Option<Arc<dyn FirstMessage>> {
+        self.first_message.clone()
     }
 
     pub(super) fn response_timeout(&self) -> Option<Duration> {

@@ -164,10 +164,13 @@ fn routers(
     limits: &Limits,
     shutdown: &Shutdown,
 ) -> Result<(Router, Router), Failure> {
-    let upstream = args.upstream()?;
+    let mut upstream = args.upstream()?;
     let Args { user, gateway_auth, cors, logout_client, oidc, probes, .. } = args;
     let credentials =
         Credentials::new(gateway_auth, &user, gateway_token).map_err(Failure::config)?;
+    if let Some(decider) = credentials.first_message() {
+        upstream = upstream.opened_by(decider);
+    }
     let probes = probes.probes().map_err(|error| Failure::Usage(error.to_string()))?;
     let readiness = Readiness::new();
     let verifier =

@@ -8,6 +8,7 @@
 )]
 
 mod activity;
+mod connect;
 mod gate;
 mod logout;
 mod runtime;
