@@ -14,6 +14,8 @@ use prometheus_client::{
 
 use crate::{
     cluster::{Action, Fault},
+    state::State,
+    stop::StopReason,
     watch::Pods,
 };
 
@@ -91,9 +93,10 @@ fn start_buckets() -> Histogram {
 }
 
 impl Metrics {
-    /// Adds all metrics to `registry`, under `spawner_`.
+    /// Adds all metrics to `registry`, under `openclaw_spawner_`.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("spawner");
+        self.begin_at_zero();
+        let registry = registry.sub_registry_with_prefix("openclaw_spawner");
         registry.register("kube_api_requests", "Calls to the API server", self.api_calls.clone());
         registry.register(
             "starts",
@@ -131,6 +134,32 @@ impl Metrics {
         );
         registry.register("leader", "Whether this replica reaps", self.leader.clone());
         registry.register("held_requests", "Requests waiting for a start", self.held.clone());
+    }
+
+    /// What the usual course of things counts, so that a first increase is seen as one and each name is
+    /// there from the start.
+    fn begin_at_zero(&self) {
+        drop(self.api_calls.get_or_create(&ApiCall {
+            verb: "create",
+            resource: "pods",
+            code: "ok".to_owned(),
+        }));
+        for resource in ["pods", "events", "configmaps"] {
+            drop(self.watch_errors.get_or_create(&Watched { resource }));
+            drop(self.relists.get_or_create(&Watched { resource }));
+        }
+        for (family, outcome) in [
+            (&self.starts, "created"),
+            (&self.stops, "stopping"),
+            (&self.proxied, "forwarded"),
+            (&self.refused_tokens, "expired"),
+            (&self.logins, "signed_in"),
+        ] {
+            drop(family.get_or_create(&Outcome { outcome }));
+        }
+        drop(self.start_seconds.get_or_create(&Outcome { outcome: "ready" }));
+        drop(self.reaped.get_or_create(&Reason { reason: StopReason::Idle.name() }));
+        drop(self.reap_skipped.get_or_create(&Why { why: "recent" }));
     }
 
     /// Counts one call to the API server.
@@ -185,7 +214,8 @@ impl Metrics {
     }
 }
 
-/// Counts the pods in each state when it is asked, so that the number cannot drift.
+/// Counts the pods in each state when it is asked, so that the number cannot drift. A state without a
+/// pod is shown as 0: a gauge that vanishes leaves its last value on a dashboard.
 #[derive(Debug)]
 pub struct PodStates {
     pods: Pods,
@@ -202,9 +232,15 @@ impl PodStates {
 impl Collector for PodStates {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let pods = ConstGauge::new(0_i64);
-        let mut metric =
-            encoder.encode_descriptor("spawner_pods", "Pods by state", None, pods.metric_type())?;
-        for (state, count) in self.pods.states() {
+        let mut metric = encoder.encode_descriptor(
+            "openclaw_spawner_pods",
+            "Pods by state",
+            None,
+            pods.metric_type(),
+        )?;
+        let states = self.pods.states();
+        for state in State::ALL {
+            let count = states.get(&state).copied().unwrap_or_default();
             let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
             count.encode(metric.encode_family(&[("state", state.name())])?)?;
         }

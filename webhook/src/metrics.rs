@@ -79,7 +79,8 @@ impl EncodeLabelValue for Reason {
 }
 
 impl Metrics {
-    /// Registers all of them. Every reason starts at zero, so that its first increase is one.
+    /// Registers all of them. Every reason starts at zero, so that its first increase is one, and so does
+    /// a full house.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             admissions: Family::default(),
@@ -95,6 +96,8 @@ impl Metrics {
         for &reason in Reason::ALL {
             drop(metrics.admissions.get_or_create(&Labels { outcome: reason.outcome(), reason }));
         }
+        let status = http::StatusCode::TOO_MANY_REQUESTS.as_u16();
+        drop(metrics.refused.get_or_create(&RefusedLabels { status }));
         let registry = registry.sub_registry_with_prefix("openclaw_webhook");
         metrics.register_admissions(registry);
         metrics.register_state(registry);

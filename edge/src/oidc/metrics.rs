@@ -32,8 +32,12 @@ impl KeyMetrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
+        // From the start, so that a first increase is seen as one.
+        for result in ["ok", "failed"] {
+            drop(self.fetches.get_or_create(&FetchLabels { result }));
+        }
         registry.register(
-            "jwks_fetch",
+            "openclaw_jwks_fetch",
             "Attempts to fetch the issuer's keys",
             self.fetches.clone(),
         );
@@ -53,8 +57,12 @@ impl Collector for KeyAge {
         };
         let age = ConstGauge::new(loaded.elapsed().as_secs_f64());
         let help = "Seconds since the keys in use were fetched";
-        let metric =
-            encoder.encode_descriptor("jwks_age_seconds", help, None, age.metric_type())?;
+        let metric = encoder.encode_descriptor(
+            "openclaw_jwks_age_seconds",
+            help,
+            None,
+            age.metric_type(),
+        )?;
         age.encode(metric)
     }
 }

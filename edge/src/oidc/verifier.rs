@@ -126,7 +126,7 @@ impl Verifier {
         &self.policy
     }
 
-    /// Adds `jwks_fetch_total` and `jwks_age_seconds`.
+    /// Adds `openclaw_jwks_fetch_total` and `openclaw_jwks_age_seconds`.
     pub fn register(&self, registry: &mut Registry) {
         self.store.metrics.register(registry);
     }

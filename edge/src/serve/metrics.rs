@@ -4,6 +4,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
+/// The code of a refusal because the server is full.
+pub(crate) const TOO_MANY_REQUESTS: &str = "too_many_requests";
+
 /// What a program's servers hold and what they turned away. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct ServeMetrics {
@@ -43,6 +46,9 @@ pub(crate) enum Timeout {
 }
 
 impl Timeout {
+    const ALL: [Self; 6] =
+        [Self::Handshake, Self::Header, Self::Idle, Self::Body, Self::Write, Self::Tunnel];
+
     fn kind(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",
@@ -59,13 +65,26 @@ impl ServeMetrics {
     /// Adds them to what `/metrics` shows.
     pub fn register(&self, registry: &mut Registry) {
         let Self { connections, requests, tunnels, refused, timeouts } = self;
-        registry.register("http_connections", "Open connections", connections.clone());
+        registry.register("openclaw_http_connections", "Open connections", connections.clone());
         let help = "Requests whose answer has not ended";
-        registry.register("http_requests_in_flight", help, requests.clone());
-        registry.register("http_tunnels", "Open tunnels, such as WebSockets", tunnels.clone());
+        registry.register("openclaw_http_requests_in_flight", help, requests.clone());
+        registry.register(
+            "openclaw_http_tunnels",
+            "Open tunnels, such as WebSockets",
+            tunnels.clone(),
+        );
         let help = "Requests that this server refused by itself, by code";
-        registry.register("http_refused", help, refused.clone());
-        registry.register("http_timeouts", "What took too long, by kind", timeouts.clone());
+        registry.register("openclaw_http_refused", help, refused.clone());
+        registry.register(
+            "openclaw_http_timeouts",
+            "What took too long, by kind",
+            timeouts.clone(),
+        );
+        // From the start, so that a first increase is seen as one.
+        drop(refused.get_or_create(&RefusedLabels { code: TOO_MANY_REQUESTS }));
+        for kind in Timeout::ALL.map(Timeout::kind) {
+            drop(timeouts.get_or_create(&TimeoutLabels { kind }));
+        }
     }
 
     pub(crate) fn refused(&self, code: &'static str) {

@@ -16,6 +16,7 @@ use super::{
     access_log::AccessLog,
     answer::Answer,
     head::{self, BadHead},
+    metrics::TOO_MANY_REQUESTS,
     request_body,
     response_body::{Held, ResponseBody},
 };
@@ -41,7 +42,7 @@ impl Server {
             return Ok(finished(bad.into_response(), log, None));
         }
         let Ok(place) = Arc::clone(&self.requests).try_acquire_owned() else {
-            metrics.refused("too_many_requests");
+            metrics.refused(TOO_MANY_REQUESTS);
             return Ok(finished(no_place(), log, None));
         };
         let held = Some((place, metrics.request()));
@@ -93,7 +94,7 @@ fn refused(request: &Request<Incoming>) -> Option<BadHead> {
 }
 
 fn no_place() -> Response {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests", "Too many requests")
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, "Too many requests")
         .detail("This server has as many requests under way as it takes.")
         .retry_after(RETRY_AFTER)
         .into_response()

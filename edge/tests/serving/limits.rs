@@ -136,14 +136,14 @@ async fn half_a_head_gets_408() {
     let answer = exchange(server.address, "GET / HTTP/1.1\r\nhost: a\r\n").await;
     assert_eq!(status(&answer), 408, "{answer}");
     assert!(answer.contains(r#""code":"header_timeout""#), "{answer}");
-    counts(&limits, "http_timeouts_total{kind=\"header\"} 1").await;
-    counts(&limits, "http_refused_total{code=\"header_timeout\"} 1").await;
+    counts(&limits, "openclaw_http_timeouts_total{kind=\"header\"} 1").await;
+    counts(&limits, "openclaw_http_refused_total{code=\"header_timeout\"} 1").await;
     // Nothing was asked, so nothing is answered.
     assert_eq!(exchange(server.address, "").await, "");
-    counts(&limits, "http_timeouts_total{kind=\"header\"} 2").await;
+    counts(&limits, "openclaw_http_timeouts_total{kind=\"header\"} 2").await;
     exchange(server.address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    counts(&limits, "http_timeouts_total{kind=\"idle\"} 1").await;
-    counts(&limits, "http_connections 0").await;
+    counts(&limits, "openclaw_http_timeouts_total{kind=\"idle\"} 1").await;
+    counts(&limits, "openclaw_http_connections 0").await;
 }
 
 #[tokio::test]
@@ -167,11 +167,11 @@ async fn one_request_over_the_limit_gets_503() {
     assert_eq!(status(&answer), 503, "{answer}");
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.contains(r#""code":"too_many_requests""#), "{answer}");
-    counts(&limits, "http_refused_total{code=\"too_many_requests\"} 1").await;
-    counts(&limits, "http_requests_in_flight 1").await;
+    counts(&limits, "openclaw_http_refused_total{code=\"too_many_requests\"} 1").await;
+    counts(&limits, "openclaw_http_requests_in_flight 1").await;
     may_end.add_permits(2);
     assert_eq!(status(&first.hear_all().await), 200);
-    counts(&limits, "http_requests_in_flight 0").await;
+    counts(&limits, "openclaw_http_requests_in_flight 0").await;
     assert_eq!(status(&exchange(server.address, request).await), 200);
 }
 
@@ -190,7 +190,7 @@ async fn a_body_that_is_too_slow_gets_408() {
         let answer = client.trickle_until_answered(trickles).await;
         assert_eq!(status(&answer), 408, "{answer}");
         assert!(answer.contains(r#""code":"body_timeout""#), "{answer}");
-        counts(&limits, "http_timeouts_total{kind=\"body\"} 1").await;
+        counts(&limits, "openclaw_http_timeouts_total{kind=\"body\"} 1").await;
     }
 }
 
@@ -206,7 +206,7 @@ async fn a_client_that_takes_nothing_is_dropped() {
     let server = Server::start_with(router, limits.clone(), None).await;
     let mut client = RawClient::connect(server.address).await;
     client.say("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    counts(&limits, "http_timeouts_total{kind=\"write\"} 1").await;
-    counts(&limits, "http_requests_in_flight 0").await;
+    counts(&limits, "openclaw_http_timeouts_total{kind=\"write\"} 1").await;
+    counts(&limits, "openclaw_http_requests_in_flight 0").await;
     drop(client);
 }

@@ -5,6 +5,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+const ACCEPTED: &str = "accepted";
+
 /// What became of the requests at the gate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GateMetrics {
@@ -25,7 +27,12 @@ struct LogoutLabels {
 }
 
 impl GateMetrics {
+    /// Adds them to `registry`, under `openclaw_sidecar_`. What is usual begins at zero, so that a first
+    /// increase is seen as one.
     pub(super) fn register(&self, registry: &mut Registry) {
+        drop(self.results.get_or_create(&ResultLabels { reason: ACCEPTED }));
+        drop(self.logouts.get_or_create(&LogoutLabels { result: "ok" }));
+        let registry = registry.sub_registry_with_prefix("openclaw_sidecar");
         let help = "Requests by the verdict on their token";
         registry.register("auth_result", help, self.results.clone());
         let help = "Back-channel logouts by the verdict on their token";
@@ -33,7 +40,7 @@ impl GateMetrics {
     }
 
     pub(super) fn count<T>(&self, verdict: &Result<T, Rejection>) {
-        let reason = verdict.as_ref().map_or_else(Rejection::reason, |_| "accepted");
+        let reason = verdict.as_ref().map_or_else(Rejection::reason, |_| ACCEPTED);
         self.results.get_or_create(&ResultLabels { reason }).inc();
     }
 

@@ -177,10 +177,10 @@ async fn metrics_count_verdicts_without_naming_anybody() {
     sidecar.get("/", &[("authorization", &expired)]).await;
     let metrics = sidecar.admin("/metrics").await.body;
     for line in [
-        "auth_result_total{reason=\"accepted\"} 1",
-        "auth_result_total{reason=\"missing_token\"} 1",
-        "auth_result_total{reason=\"expired\"} 1",
-        "jwks_fetch_total{result=\"ok\"} 1",
+        "openclaw_sidecar_auth_result_total{reason=\"accepted\"} 1",
+        "openclaw_sidecar_auth_result_total{reason=\"missing_token\"} 1",
+        "openclaw_sidecar_auth_result_total{reason=\"expired\"} 1",
+        "openclaw_jwks_fetch_total{result=\"ok\"} 1",
     ] {
         assert!(metrics.contains(line), "{line} not in {metrics}");
     }

@@ -55,9 +55,10 @@ async fn a_logout_closes_the_sessions_streams_and_refuses_its_tokens() {
     assert_eq!(next(&mut others).await.as_deref(), Some("data: still here\n\n"));
     assert_eq!(gate(sidecar, &sidecar.bearer_of("new")).await.0, 200);
     let metrics = sidecar.admin("/metrics").await.body;
-    for line in
-        ["auth_result_total{reason=\"logged_out\"} 2", "backchannel_logout_total{result=\"ok\"} 1"]
-    {
+    for line in [
+        "openclaw_sidecar_auth_result_total{reason=\"logged_out\"} 2",
+        "openclaw_sidecar_backchannel_logout_total{result=\"ok\"} 1",
+    ] {
         assert!(metrics.contains(line), "{line} not in {metrics}");
     }
 }

@@ -58,7 +58,7 @@ async fn a_thousand_idle_websockets_stay_open_and_are_told_the_end() {
         sockets.extend(soon(join_all((0..50).map(|_| open(&program, &token)))).await);
     }
     let metrics = program.metrics().await;
-    assert!(metrics.contains(&format!("\nhttp_tunnels {CROWD}\n")), "{metrics}");
+    assert!(metrics.contains(&format!("\nopenclaw_http_tunnels {CROWD}\n")), "{metrics}");
     let each = (program.memory("VmRSS") - before) / CROWD;
     assert!(each < MOST_EACH, "{each} KiB each");
     for socket in &mut sockets {

@@ -84,7 +84,7 @@ impl Proxy {
         let (status, metrics) = ask(self.admin, "/metrics", "");
         assert_eq!(status, 200);
         let count = |line: &str| {
-            let line = line.strip_prefix("auth_result_total{reason=\"")?;
+            let line = line.strip_prefix("openclaw_sidecar_auth_result_total{reason=\"")?;
             let (reason, count) = line.split_once("\"} ")?;
             Some((reason.to_owned(), count.trim().parse().ok()?))
         };

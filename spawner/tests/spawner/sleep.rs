@@ -144,10 +144,10 @@ async fn an_unused_workspace_sleeps_and_says_why() {
 async fn a_workspace_in_use_stays_and_is_not_asked_again_and_again() {
     let sidecar = Sidecar::saying(&[used()]);
     let house = house(&sidecar, old_pod()).await;
-    counted(&house, "spawner_reap_skipped_total{why=\"recent\"} 1").await;
+    counted(&house, "openclaw_spawner_reap_skipped_total{why=\"recent\"} 1").await;
     // Another candidate shows that a further round was made.
     house.api.put(old_pod_of(BOB));
-    counted(&house, "spawner_reap_skipped_total{why=\"recent\"} 2").await;
+    counted(&house, "openclaw_spawner_reap_skipped_total{why=\"recent\"} 2").await;
     assert_eq!(sidecar.asked(), 2, "once for each");
     assert!(house.api.calls().is_empty(), "{:?}", house.api.calls());
 }
@@ -172,7 +172,7 @@ async fn a_young_workspace_is_not_even_asked() {
 async fn who_comes_at_the_last_moment_wins() {
     let sidecar = Sidecar::saying(&[unused(), used()]);
     let house = house(&sidecar, old_pod()).await;
-    counted(&house, "spawner_reap_skipped_total{why=\"recent\"} 1").await;
+    counted(&house, "openclaw_spawner_reap_skipped_total{why=\"recent\"} 1").await;
     house.api.saw("annotate pod").await;
     while house.api.count("annotate pod") < 2 {
         tokio::task::yield_now().await;
@@ -200,7 +200,7 @@ async fn what_happens_to_the_pod_after_the_last_look_wins() {
     };
     let sidecar = Router::new().route("/activity", get(answer));
     let house = House::sleeping(api, sidecar, rules()).await;
-    counted(&house, "spawner_reap_skipped_total{why=\"changed\"} 1").await;
+    counted(&house, "openclaw_spawner_reap_skipped_total{why=\"changed\"} 1").await;
     assert!(house.api.pod(&pod_name()).unwrap()["metadata"].get("deletionTimestamp").is_none());
 }
 

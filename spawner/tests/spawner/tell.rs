@@ -118,12 +118,12 @@ async fn the_end_of_a_start_is_counted_once_and_names_no_user() {
     let mut registry = Registry::default();
     house.metrics.register(&mut registry);
     let mut text = String::new();
-    while !text.contains("spawner_start_seconds_count{outcome=\"ready\"} 1") {
+    while !text.contains("openclaw_spawner_start_seconds_count{outcome=\"ready\"} 1") {
         tokio::task::yield_now().await;
         text.clear();
         encode(&mut text, &registry).unwrap();
     }
-    assert!(text.contains("spawner_starts_total{outcome=\"created\"} 1"), "{text}");
-    assert!(text.contains("spawner_starts_total{outcome=\"adopted\"} 1"), "{text}");
+    assert!(text.contains("openclaw_spawner_starts_total{outcome=\"created\"} 1"), "{text}");
+    assert!(text.contains("openclaw_spawner_starts_total{outcome=\"adopted\"} 1"), "{text}");
     assert!(!text.contains(ALICE), "{text}");
 }

@@ -86,7 +86,11 @@ async fn a_rotation_under_load_refuses_nobody() -> Result<()> {
     let refused = load.refused.lock().unwrap_or_else(|error| error.into_inner()).clone();
     assert!(refused.is_empty(), "{refused:?} of {}", load.answered.load(SeqCst));
     assert!(load.answered.load(SeqCst) >= 600);
-    assert_eq!(sidecar.metric("jwks_fetch_total{result=\"ok\"}").await?, 2, "one more fetch");
+    assert_eq!(
+        sidecar.metric("openclaw_jwks_fetch_total{result=\"ok\"}").await?,
+        2,
+        "one more fetch"
+    );
     Ok(())
 }
 
@@ -108,7 +112,7 @@ async fn the_tokens_of_a_disabled_key_are_refused_after_the_next_fetch() -> Resu
 
     let new = realm.sign_in(&alice).await?.access;
     assert_eq!(by_demand.status(&new).await?, StatusCode::OK);
-    assert_eq!(by_demand.metric("jwks_fetch_total{result=\"ok\"}").await?, 2);
+    assert_eq!(by_demand.metric("openclaw_jwks_fetch_total{result=\"ok\"}").await?, 2);
     by_demand.refuses(&old).await?;
     let refused = || async {
         assert_eq!(by_clock.status(&new).await?, StatusCode::OK);

@@ -70,6 +70,6 @@ async fn a_logout_in_keycloak_closes_the_sessions_streams_and_refuses_its_tokens
     second.has_ended(&sidecar).await?;
     let mut back = Open::by(&alice, &realm, &sidecar).await.context("she signs in again")?;
     back.is_alive().await?;
-    assert!(sidecar.metric("backchannel_logout_total{result=\"ok\"}").await? >= 2);
+    assert!(sidecar.metric("openclaw_sidecar_backchannel_logout_total{result=\"ok\"}").await? >= 2);
     Ok(())
 }

@@ -30,7 +30,7 @@ async fn keycloak_is_stopped_for_a_minute_and_valid_tokens_stay_good() -> Result
     let through_it = patience::until(PATIENCE, || async {
         let status = sidecar.status(&tokens.access).await?;
         ensure!(status == StatusCode::OK, "a false refusal: {status}");
-        let failed = sidecar.metric("jwks_fetch_total{result=\"failed\"}").await?;
+        let failed = sidecar.metric("openclaw_jwks_fetch_total{result=\"failed\"}").await?;
         Ok(failed >= FAILURES)
     });
     let through_it = patience::during("Keycloak is down", through_it).await;

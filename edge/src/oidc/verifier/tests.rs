@@ -61,7 +61,7 @@ async fn keys_are_found_by_discovery() {
     assert_eq!(fixture.verdict(idp).await, Ok(()));
     assert!(fixture.readiness.snapshot().is_ready());
     let metrics = fixture.metrics();
-    assert!(metrics.contains("jwks_fetch_total{result=\"ok\"} 1"), "{metrics}");
+    assert!(metrics.contains("openclaw_jwks_fetch_total{result=\"ok\"} 1"), "{metrics}");
     assert!(metrics.contains("jwks_age_seconds 0."), "{metrics}");
 }
 
