@@ -100,7 +100,11 @@ fn http_url(text: &str) -> Result<String, String> {
 /// More than this is no difference of clocks, and would give every token a second life.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
-fn leeway(text: &str) -> Result<Duration, String> {
+/// Reads a leeway: how far the issuer's clock may differ.
+///
+/// # Errors
+/// It is no time, or more than 5 minutes.
+pub fn leeway(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if time <= LONGEST_LEEWAY { Ok(time) } else { Err("must be at most 5m".to_owned()) }
 }

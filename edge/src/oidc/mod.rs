@@ -30,7 +30,7 @@ mod unix_time;
 mod verifier;
 mod verify;
 
-pub use args::{KeyArgs, OidcArgs, PolicyArgs};
+pub use args::{KeyArgs, OidcArgs, PolicyArgs, leeway};
 pub use id_token::{IdTokenFault, Login};
 pub use keys::{KeyFileError, KeySet, KeySetError};
 pub use logout::{Logout, LogoutPolicy, LogoutRejection, verify_logout};

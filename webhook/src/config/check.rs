@@ -2,6 +2,7 @@
 
 mod tls;
 
+use edge::oidc::leeway;
 use http::Uri;
 
 use super::{
@@ -44,14 +45,51 @@ pub(super) fn config(file: File) -> Result<Config, Vec<String>> {
 }
 
 fn oidc(oidc: file::Oidc, problems: &mut Problems) -> Oidc {
-    let file::Oidc { issuer, jwks_url, audience, user_claim } = oidc;
-    problems.check("oidc.issuer", is_http_url(&issuer), HTTP_URL);
-    if let Some(url) = &jwks_url {
+    let file::Oidc { issuer, jwks_url, audience, user_claim, .. } = &oidc;
+    problems.check("oidc.issuer", is_http_url(issuer), HTTP_URL);
+    if let Some(url) = jwks_url {
         problems.check("oidc.jwksUrl", is_http_url(url), HTTP_URL);
     }
-    problems.check("oidc.audience", is_word(&audience), "must not be empty");
-    problems.check("oidc.userClaim", is_word(&user_claim), "must be the name of a claim");
-    Oidc { issuer, jwks_url, audience, user_claim }
+    problems.check("oidc.audience", is_word(audience), "must not be empty");
+    problems.check("oidc.userClaim", is_word(user_claim), "must be the name of a claim");
+    tokens(&oidc, problems);
+    let file::Oidc {
+        issuer,
+        jwks_url,
+        audience,
+        user_claim,
+        authorized_parties,
+        leeway,
+        max_token_lifetime,
+        logout_client,
+    } = oidc;
+    Oidc {
+        issuer,
+        jwks_url,
+        audience,
+        user_claim,
+        authorized_parties,
+        leeway,
+        max_token_lifetime,
+        logout_client,
+    }
+}
+
+/// What the sidecar would refuse as a flag, it would refuse in every pod.
+fn tokens(oidc: &file::Oidc, problems: &mut Problems) {
+    for party in &oidc.authorized_parties {
+        // The sidecar's flag takes a list, with commas in between.
+        let one = is_word(party) && !party.contains(',');
+        problems.check("oidc.authorizedParties", one, "must be client ids, without commas");
+    }
+    if let Some(Err(error)) = oidc.leeway.as_deref().map(leeway) {
+        problems.add("oidc.leeway", &error);
+    }
+    let lifetime = oidc.max_token_lifetime.as_deref().map(humantime::parse_duration);
+    let positive = lifetime.is_none_or(|time| time.is_ok_and(|time| !time.is_zero()));
+    problems.check("oidc.maxTokenLifetime", positive, "must be a time such as 10m");
+    let client = oidc.logout_client.as_deref().is_none_or(is_word);
+    problems.check("oidc.logoutClient", client, "must not be empty");
 }
 
 fn gateway(gateway: file::Gateway, problems: &mut Problems) -> GatewayToken {

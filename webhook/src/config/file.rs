@@ -48,6 +48,11 @@ pub(super) struct Oidc {
     pub(super) audience: String,
     #[serde(default = "sub")]
     pub(super) user_claim: String,
+    #[serde(default)]
+    pub(super) authorized_parties: Vec<String>,
+    pub(super) leeway: Option<String>,
+    pub(super) max_token_lifetime: Option<String>,
+    pub(super) logout_client: Option<String>,
 }
 
 fn sub() -> String {

@@ -53,6 +53,18 @@ pub struct Oidc {
     pub jwks_url: Option<String>,
     pub audience: String,
     pub user_claim: String,
+    /// What follows is the sidecar's own default where it is not there, and is then no part of the hash.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorized_parties: Vec<String>,
+    /// As it was written, since the policy on the final pod compares it: `30s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leeway: Option<String>,
+    /// As it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_token_lifetime: Option<String>,
+    /// The client whose back-channel logouts end sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logout_client: Option<String>,
 }
 
 /// Which Secret holds a pod's gateway token.

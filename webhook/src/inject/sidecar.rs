@@ -64,6 +64,10 @@ fn args(parts: &Parts<'_>) -> Vec<String> {
         format!("--user-claim={}", oidc.user_claim),
         format!("--gateway-auth={}", plan.settings.gateway_auth),
     ]);
+    args.extend(oidc.authorized_parties.iter().map(|party| format!("--authorized-party={party}")));
+    args.extend(oidc.leeway.iter().map(|time| format!("--leeway={time}")));
+    args.extend(oidc.max_token_lifetime.iter().map(|time| format!("--max-lifetime={time}")));
+    args.extend(oidc.logout_client.iter().map(|client| format!("--logout-client={client}")));
     args.extend(plan.probes.iter().flat_map(|probe| probe.target.flags(probe.kind)));
     args
 }

@@ -18,3 +18,4 @@ mod restricted;
 mod review;
 mod serve;
 mod server;
+mod tokens;
