@@ -12,6 +12,8 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
 HELM_UNITTEST := $(CACHE)/helm-unittest
 CYCLONUS := $(CACHE)/cyclonus
 CRANE := $(CACHE)/crane
+PROMTOOL := $(CACHE)/promtool
+HELM_DOCS := $(CACHE)/helm-docs
 SCHEMATHESIS_VERSION := 4.32.0
 SCHEMATHESIS := $(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/schemathesis
 
@@ -51,13 +53,19 @@ $(SCHEMATHESIS):
 	$(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION)
 
 .PHONY: test-chart
-test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) ## the chart's suites and what every render must hold
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(PROMTOOL) $(HELM_DOCS) ## the chart's suites and what every render must hold
 	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
 	$(HELM_UNITTEST) chart
+	tests/chart-docs.sh $(HELM_DOCS) --check
 	tests/render-toggles.sh $(CACHE)/bin/helm
 	tests/package.sh $(CACHE)/bin/helm $(CRANE)
-	cargo build --quiet -p spawner
-	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) cargo test -p tests --features chart --test network_policies
+	cargo build --quiet -p spawner -p webhook -p sidecar
+	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) PROMTOOL=$(PROMTOOL) \
+	  cargo test -p tests --features chart --test network_policies --test monitoring
+
+.PHONY: chart-docs
+chart-docs: $(HELM_DOCS) ## chart/README.md, from the comments of chart/values.yaml
+	tests/chart-docs.sh $(HELM_DOCS)
 
 PACKAGES ?= target/package
 .PHONY: package
@@ -72,7 +80,10 @@ $(CACHE)/bin/helm:
 $(HELM_UNITTEST): PACKAGE := github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 $(CYCLONUS): PACKAGE := github.com/mattfenwick/cyclonus/cmd/cyclonus
 $(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
-$(HELM_UNITTEST) $(CYCLONUS) $(CRANE): $(CACHE)/%: tests/tools/%/go.mod
+# Without service discovery, which checks no rules and takes in the clients of every cloud.
+$(PROMTOOL): PACKAGE := -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool
+$(HELM_DOCS): PACKAGE := github.com/norwoodj/helm-docs/cmd/helm-docs
+$(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(PROMTOOL) $(HELM_DOCS): $(CACHE)/%: tests/tools/%/go.mod
 	cd tests/tools/$* && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" -o $@ $(PACKAGE)
 	@touch $@
 

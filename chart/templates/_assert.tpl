@@ -18,6 +18,11 @@
 {{- $faults = append $faults "gateway.existingSecret is set, but gateway.scope is perUser: set gateway.scope to shared, or leave existingSecret empty" -}}
 {{- end -}}
 {{- $faults = concat $faults (include "bp-openclaw.frontFaults" . | fromJsonArray) -}}
+{{- with .Values.keycloak.authorizedParties -}}
+{{- if and (include "bp-openclaw.publicURL" $) (not (has $.Values.keycloak.clientId .)) -}}
+{{- $faults = append $faults (printf "keycloak.authorizedParties lacks keycloak.clientId %q: nobody who signs in with a browser would be let in" $.Values.keycloak.clientId) -}}
+{{- end -}}
+{{- end -}}
 {{- if eq $tls.mode "provided" -}}
 {{- if not (and $tls.provided.secretName $tls.provided.caBundle) -}}
 {{- $faults = append $faults "webhook.tls.mode is provided: set webhook.tls.provided.secretName and webhook.tls.provided.caBundle" -}}
@@ -25,8 +30,17 @@
 {{- else if or $tls.provided.secretName $tls.provided.caBundle -}}
 {{- $faults = append $faults (printf "webhook.tls.provided is set, but webhook.tls.mode is %s: set it to provided" $tls.mode) -}}
 {{- end -}}
-{{- if hasKey .Values.runtime.podLabels (include "bp-openclaw.userLabel" .) -}}
-{{- $faults = append $faults (printf "runtime.podLabels holds %s, which names each pod's own user: remove it" (include "bp-openclaw.userLabel" .)) -}}
+{{- $faults = concat $faults (include "bp-openclaw.podFaults" . | fromJsonArray) -}}
+{{- with .Values.monitoring -}}
+{{- if and .prometheusRule.enabled (not .podMonitor.enabled) -}}
+{{- $faults = append $faults "monitoring.prometheusRule.enabled needs monitoring.podMonitor.enabled: the alerts name its jobs" -}}
+{{- end -}}
+{{- if and .podMonitor.users.enabled (not .podMonitor.enabled) -}}
+{{- $faults = append $faults "monitoring.podMonitor.users.enabled needs monitoring.podMonitor.enabled" -}}
+{{- end -}}
+{{- if and .podMonitor.users.enabled $.Values.networkPolicy.enabled (not .podMonitor.users.from) -}}
+{{- $faults = append $faults "monitoring.podMonitor.users.enabled needs monitoring.podMonitor.users.from: the NetworkPolicies let nobody but the spawner reach a user's pod" -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.assertNoPlaceholders -}}
 {{- range (include "bp-openclaw.placeholders" . | fromJsonArray) -}}

@@ -36,12 +36,16 @@ Takes (list root component). */}}
 {{- $root := index . 0 -}}
 {{- $values := index $root.Values (index . 1) -}}
 topologySpreadConstraints:
+  {{- with $values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
         {{- include "bp-openclaw.selectorLabels" . | nindent 8 }}
+  {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -61,6 +65,39 @@ affinity:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The labels of a component's pods. Takes (list root component). */}}
+{{- define "bp-openclaw.podLabels" -}}
+{{ include "bp-openclaw.labels" . }}
+{{- with (index (index . 0).Values (index . 1)).podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Requests and limits; equal where the whole release is to have the class Guaranteed.
+Takes (list root resources). */}}
+{{- define "bp-openclaw.resources" -}}
+{{- $resources := index . 1 -}}
+{{- if (index . 0).Values.guaranteedResources -}}
+{{- $resources = merge (dict "requests" $resources.limits) (omit $resources "requests") -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{/* Which tokens the spawner and every auth sidecar accept, as flags in a JSON array; both judge alike. */}}
+{{- define "bp-openclaw.tokenArgs" -}}
+{{- $args := list -}}
+{{- range .Values.keycloak.authorizedParties -}}
+{{- $args = append $args (printf "--authorized-party=%s" .) -}}
+{{- end -}}
+{{- with .Values.keycloak.leeway -}}
+{{- $args = append $args (printf "--leeway=%s" .) -}}
+{{- end -}}
+{{- with .Values.keycloak.maxTokenLifetime -}}
+{{- $args = append $args (printf "--max-lifetime=%s" .) -}}
+{{- end -}}
+{{- toJson $args -}}
 {{- end -}}
 
 {{- define "bp-openclaw.logEnv" -}}

@@ -25,6 +25,7 @@
 //! | [`keycloak`] | a real Keycloak with that realm |
 //! | [`newapi`] | a stand-in for NewAPI that records what it saw, or your own |
 //! | [`chat`] | what is asked of NewAPI, and its streamed answer |
+//! | [`chart`] | the chart, rendered by the real helm |
 //! | [`install`] | the chart, installed with the real helm |
 //! | [`admission`] | the admission part alone, where the cluster runs no pods |
 //! | [`admissions`] | admissions that go on while something else happens |
@@ -37,6 +38,7 @@
 pub mod admission;
 pub mod admissions;
 pub mod browser;
+pub mod chart;
 pub mod chat;
 pub mod cluster;
 pub mod door;

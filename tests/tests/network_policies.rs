@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use contract::{label, port};
 use serde_json::{Value, json};
-use tests::process::built;
+use tests::{
+    chart::{documents, object, run, tool},
+    process::built,
+};
 
 const ALICE: &str = "11111111-2222-4333-8444-555555555555";
 const BOB: &str = "22222222-2222-4333-8444-555555555555";
@@ -143,8 +146,8 @@ impl Peer {
 
 /// The tenant's policy by the name of `users`, and each user's own by the user's.
 fn policies(work: &Path) -> Result<Vec<(&'static str, Value)>> {
-    let shared = rendered("templates/tenant/networkpolicy.yaml")?;
-    let templates = rendered("templates/spawner/templates-configmap.yaml")?;
+    let shared = object("templates/tenant/networkpolicy.yaml", &[])?;
+    let templates = object("templates/spawner/templates-configmap.yaml", &[])?;
     let file = |key: &str| -> Result<PathBuf> {
         let text = templates.pointer(&format!("/data/{key}")).and_then(Value::as_str);
         let path = work.join(key);
@@ -167,31 +170,4 @@ fn policies(work: &Path) -> Result<Vec<(&'static str, Value)>> {
         all.push((user, own));
     }
     Ok(all)
-}
-
-fn rendered(template: &str) -> Result<Value> {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../chart");
-    let mut helm = Command::new(tool("HELM", "helm"));
-    helm.args(["template", "bp-openclaw"]).arg(&chart).args(["--namespace", SYSTEM]);
-    helm.arg("--values").arg(chart.join("tests/values/real.yaml")).args(["--show-only", template]);
-    documents(&run(&mut helm)?)?.pop().with_context(|| format!("nothing in {template}"))
-}
-
-fn documents(text: &str) -> Result<Vec<Value>> {
-    let documents = serde_norway::Deserializer::from_str(text);
-    let documents: Vec<Value> =
-        documents.map(serde::Deserialize::deserialize).collect::<Result<_, _>>()?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
-}
-
-/// A program that the Makefile names, else the one in PATH.
-fn tool(variable: &str, name: &str) -> PathBuf {
-    std::env::var_os(variable).map_or_else(|| name.into(), PathBuf::from)
-}
-
-fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(said)
 }

@@ -19,6 +19,15 @@ ingress:
     ports:
       - {port: 4180, protocol: TCP}
       - {port: 4181, protocol: TCP}
+  {{- with .Values.monitoring.podMonitor.users }}
+  {{- if .enabled }}
+  # Prometheus, at the metrics alone.
+  - from:
+      {{- toYaml .from | nindent 6 }}
+    ports:
+      - {port: 4181, protocol: TCP}
+  {{- end }}
+  {{- end }}
 egress:
   {{- include "bp-openclaw.egressDNS" . | nindent 2 }}
   # The runtime's model.

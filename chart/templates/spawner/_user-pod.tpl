@@ -53,23 +53,37 @@ spec:
         {{- with .env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+      {{- with .envFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       readinessProbe:
         httpGet: {path: {{ .readinessPath }}, port: {{ .port }}}
         periodSeconds: 2
       resources:
-        {{- toYaml .resources | nindent 8 }}
+        {{- include "bp-openclaw.resources" (list $ .resources) | nindent 8 }}
       securityContext:
         {{- include "bp-openclaw.containerSecurityContext" $ | nindent 8 }}
       volumeMounts:
         - {name: home, mountPath: {{ .home.statePath }}}
         - {name: tmp, mountPath: /tmp}
+        {{- with .volumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
   volumes:
     - name: home
       emptyDir: {sizeLimit: {{ .home.sizeLimit }}}
     - name: tmp
       emptyDir: {sizeLimit: {{ .tmp.sizeLimit }}}
+    {{- with .volumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- with .priorityClassName }}
   priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .nodeSelector }}
   nodeSelector:

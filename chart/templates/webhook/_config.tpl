@@ -4,7 +4,7 @@ sidecar:
   image: {{ include "bp-openclaw.image" (list . "sidecar") }}
   imagePullPolicy: {{ .Values.imagePullPolicy }}
   resources:
-    {{- with .Values.sidecar.resources }}
+    {{- with include "bp-openclaw.resources" (list . .Values.sidecar.resources) | fromYaml }}
     cpuRequest: {{ .requests.cpu | quote }}
     cpuLimit: {{ .limits.cpu | quote }}
     memoryRequest: {{ .requests.memory | quote }}
@@ -17,6 +17,18 @@ oidc:
   {{- end }}
   audience: {{ .Values.keycloak.audience | quote }}
   userClaim: {{ .Values.keycloak.userClaim | quote }}
+  {{- with .Values.keycloak.authorizedParties }}
+  authorizedParties: {{ toJson . }}
+  {{- end }}
+  {{- with .Values.keycloak.leeway }}
+  leeway: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.keycloak.maxTokenLifetime }}
+  maxTokenLifetime: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.keycloak.logoutClient }}
+  logoutClient: {{ . | quote }}
+  {{- end }}
 gateway:
   scope: {{ .Values.gateway.scope }}
   {{- with include "bp-openclaw.sharedGateway" . }}
