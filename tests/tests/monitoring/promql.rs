@@ -36,7 +36,8 @@ pub(crate) fn metrics(expression: &str) -> BTreeSet<String> {
                 let behind = rest
                     .trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c));
                 let name = rest.strip_suffix(behind).unwrap_or_default();
-                let call = behind.trim_start().starts_with('(');
+                let next = behind.trim_start();
+                let call = ["(", "by ", "without "].iter().any(|start| next.starts_with(start));
                 if !call && !KEYWORDS.contains(&name) {
                     names.insert(name.to_owned());
                 }
