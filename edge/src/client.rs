@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    response::Parts,
     uri::{InvalidUri, PathAndQuery},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -147,6 +148,30 @@ impl Fetcher {
             Ok((status, read(response.into_body(), max_bytes).await?))
         };
         let answer = tokio::time::timeout(timeout, post).await;
+        answer
+            .unwrap_or(Err(FetchFault::Timeout(timeout)))
+            .map_err(|source| FetchError { url: url.to_owned(), source })
+    }
+
+    /// The head of the answer to GET, whatever the status, within `timeout`; a redirect is not
+    /// followed. `host` is asked for instead of the URL's, as through a proxy before the server.
+    pub async fn get_head(
+        &self,
+        url: &str,
+        host: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Parts, FetchError> {
+        let get = async {
+            let url: Uri = url.parse()?;
+            let mut request = get_json(&url)?;
+            if let Some(host) = host {
+                let host = HeaderValue::from_str(host).map_err(|_| FetchFault::Host)?;
+                request.headers_mut().insert(header::HOST, host);
+            }
+            let (response, _connection) = self.send(url, request).await?;
+            Ok(response.into_parts().0)
+        };
+        let answer = tokio::time::timeout(timeout, get).await;
         answer
             .unwrap_or(Err(FetchFault::Timeout(timeout)))
             .map_err(|source| FetchError { url: url.to_owned(), source })

@@ -1,4 +1,4 @@
-//! The command line: `spawner serve` and `spawner render`. Every flag is an environment variable too.
+//! The command line: `spawner serve`, `render` and `check`. Every flag is an environment variable too.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -12,6 +12,7 @@ use edge::{
 };
 
 use crate::{
+    check::{CheckArgs, check},
     gateway::SharedGatewayArgs,
     login::LoginArgs,
     reap::SleepArgs,
@@ -35,6 +36,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Print what would be created for a user, as YAML
     Render(RenderArgs),
+    /// Try an installation from within the cluster, as `helm test` does; keeps nothing
+    Check(Box<CheckArgs>),
 }
 
 /// How to serve.
@@ -166,6 +169,10 @@ impl Cli {
             Command::Serve(args) => {
                 let log = args.log.clone();
                 run(Threads::Multi, &log, |shutdown| serve(*args, shutdown))
+            }
+            Command::Check(args) => {
+                let log = args.log.clone();
+                run(Threads::Single, &log, |_| check(*args))
             }
             Command::Render(args) => match render(&args) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ pub mod answer;
 mod api;
 pub mod app;
 mod caller;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod gateway;

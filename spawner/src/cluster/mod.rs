@@ -105,6 +105,13 @@ impl Cluster {
         created(self.call(action, self.creation::<Pod>(pod)).await)
     }
 
+    /// All of the admission of a pod, of which nothing is kept: the pod as it would be.
+    pub async fn try_pod(&self, pod: &Value) -> Result<Pod, Fault> {
+        let action = Action { verb: "create", resource: "pods" };
+        let params = PostParams { dry_run: true, ..PostParams::default() };
+        self.call(action, self.creation_with::<Pod>(pod, params)).await
+    }
+
     /// Reads a pod. `None` if there is none.
     pub async fn pod(&self, name: &str) -> Result<Option<Pod>, Fault> {
         let action = Action { verb: "get", resource: "pods" };
@@ -197,12 +204,18 @@ impl Cluster {
     }
 
     fn creation<K: Resource<DynamicType = ()>>(&self, object: &Value) -> HttpRequest {
+        self.creation_with::<K>(object, PostParams::default())
+    }
+
+    fn creation_with<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &Value,
+        params: PostParams,
+    ) -> HttpRequest {
         // A JSON value is always JSON.
         let body = serde_json::to_vec(object).unwrap_or_default();
-        let params = PostParams {
-            field_manager: Some(label::MANAGED_BY_SPAWNER.to_owned()),
-            ..PostParams::default()
-        };
+        let params =
+            PostParams { field_manager: Some(label::MANAGED_BY_SPAWNER.to_owned()), ..params };
         self.requests::<K>().create(&params, body)
     }
 

@@ -41,6 +41,7 @@ use self::{
 use crate::streams::Streams;
 pub(crate) use keep::keep_open;
 pub(crate) use next::sanitised;
+pub(crate) use provider::{discover, reached_at};
 pub(crate) use session::BrowserSession;
 
 /// The login of one spawner.

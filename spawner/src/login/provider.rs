@@ -78,7 +78,7 @@ impl Provider {
         (client_id, client_secret): (String, Secret),
     ) -> Self {
         let issuer = issuer.to_owned();
-        let internal = internal.unwrap_or_else(|| issuer.trim_end_matches('/').to_owned());
+        let internal = internal.unwrap_or_else(|| reached_at(&issuer));
         Self { fetcher, issuer, internal, client_id, client_secret, known: ArcSwapOption::empty() }
     }
 
@@ -97,9 +97,7 @@ impl Provider {
         {
             return Ok(known.0.clone());
         }
-        let url = format!("{}/.well-known/openid-configuration", self.internal);
-        let document = self.fetcher.get_json_bytes(&url, MAX_BYTES, TIMEOUT).await.map_err(down)?;
-        let addresses = read_addresses(&document, &self.issuer, &self.internal)?;
+        let addresses = discover(&self.fetcher, &self.issuer, &self.internal).await?;
         self.known.store(Some(Arc::new((addresses.clone(), Instant::now()))));
         Ok(addresses)
     }
@@ -132,6 +130,22 @@ impl Provider {
         let (status, body) = answer.map_err(down)?;
         read_tokens(status, &body)
     }
+}
+
+/// Where an issuer answers that has no other address within the cluster.
+pub(crate) fn reached_at(issuer: &str) -> String {
+    issuer.trim_end_matches('/').to_owned()
+}
+
+/// Where `issuer` does what, as it says itself; asked at `internal`.
+pub(crate) async fn discover(
+    fetcher: &Fetcher,
+    issuer: &str,
+    internal: &str,
+) -> Result<Addresses, ProviderFault> {
+    let url = format!("{internal}/.well-known/openid-configuration");
+    let document = fetcher.get_json_bytes(&url, MAX_BYTES, TIMEOUT).await.map_err(down)?;
+    read_addresses(&document, issuer, internal)
 }
 
 /// Reads the discovery document, which must be about `issuer`.

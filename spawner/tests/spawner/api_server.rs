@@ -69,6 +69,8 @@ pub(crate) enum Next {
     Refused(u16, &'static str),
     /// Another replica creates the pod first.
     Lost,
+    /// No webhook is asked about it.
+    Untouched,
 }
 
 impl ApiServer {

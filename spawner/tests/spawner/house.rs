@@ -39,8 +39,9 @@ use crate::{
     sidecar,
 };
 
-use self::objects::blueprint;
-pub(crate) use self::objects::{POD, POLICY, alice, alices_pod, pod_name, pod_of, ready};
+pub(crate) use self::objects::{
+    POD, POLICY, alice, alices_pod, blueprint, pod_name, pod_of, ready,
+};
 
 /// The public address.
 pub(crate) const ORIGIN: &str = "https://agents.example";
@@ -56,6 +57,8 @@ pub(crate) struct House {
     pub(crate) pods: Pods,
     pub(crate) metrics: Metrics,
     pub(crate) address: SocketAddr,
+    /// Where the API server is.
+    pub(crate) kube: SocketAddr,
     pub(crate) trigger: Trigger,
     /// Ends when everything that was accepted has.
     served: JoinHandle<()>,
@@ -203,7 +206,8 @@ impl House {
         let limits = Limits { drain, ..Limits::default() };
         let (address, trigger, served) = start_with(router(app), limits).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api, pods, metrics, address, trigger, served, issuer, stop, client }
+        let kube = kube_address;
+        Self { api, pods, metrics, address, kube, trigger, served, issuer, stop, client }
     }
 
     /// It was drained, and has ended.

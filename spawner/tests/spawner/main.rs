@@ -10,6 +10,7 @@
 
 mod api_server;
 mod browser;
+mod check;
 #[cfg(feature = "schemathesis")]
 mod conformance;
 mod forgeries;

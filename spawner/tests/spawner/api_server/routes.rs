@@ -125,7 +125,11 @@ async fn no_events(Query(query): Query<BTreeMap<String, String>>) -> Response {
     Json(list).into_response()
 }
 
-async fn create_pod(State(api): State<ApiServer>, Json(pod): Json<Value>) -> Response {
+async fn create_pod(
+    State(api): State<ApiServer>,
+    Query(query): Query<BTreeMap<String, String>>,
+    Json(mut pod): Json<Value>,
+) -> Response {
     let answer = {
         let mut objects = api.lock();
         let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
@@ -134,6 +138,13 @@ async fn create_pod(State(api): State<ApiServer>, Json(pod): Json<Value>) -> Res
             Some(Next::Lost) => {
                 put(&api, &mut objects, pod);
                 refuse(409, "AlreadyExists", "pods already exists")
+            }
+            Some(Next::Untouched) => {
+                pod["spec"].as_object_mut().unwrap().remove("initContainers");
+                (StatusCode::CREATED, Json(pod)).into_response()
+            }
+            None if query.get("dryRun").is_some_and(|what| what == "All") => {
+                (StatusCode::CREATED, Json(pod)).into_response()
             }
             None if objects.pods.contains_key(&name) => {
                 refuse(409, "AlreadyExists", "pods already exists")

@@ -72,7 +72,7 @@ pub(crate) fn ready() -> Value {
     })
 }
 
-pub(super) fn blueprint() -> Blueprint {
+pub(crate) fn blueprint() -> Blueprint {
     let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
     let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
     Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
