@@ -54,11 +54,30 @@ impl From<ServerError> for Problem {
                      delete or rename it."
                 ),
             ),
-            ServerError::Restless(pod) => refuse(
+            ServerError::Restless(name) => {
+                refuse(StatusCode::CONFLICT, format!("{name} came and went. Try again."))
+                    .retry_after(Duration::from_secs(1))
+            }
+            ServerError::HomeDeleting(_) => refuse(
                 StatusCode::CONFLICT,
-                format!("The pod {pod} came and went while it was looked at. Try again."),
+                "Your home is being deleted. Your workspace can be started, with a new home, as soon \
+                 as it is gone."
+                    .to_owned(),
             )
-            .retry_after(Duration::from_secs(1)),
+            .retry_after(Duration::from_secs(2)),
+            ServerError::NotTheUsersHome(claim) => refuse(
+                StatusCode::CONFLICT,
+                format!(
+                    "The claim {claim} is not yours: it lacks your label. An administrator has to \
+                     label or to remove it."
+                ),
+            ),
+            ServerError::NoHomes => refuse(
+                StatusCode::NOT_FOUND,
+                "In this installation a workspace keeps nothing when it stops, so there is no home \
+                 to look at or to delete."
+                    .to_owned(),
+            ),
         }
     }
 }

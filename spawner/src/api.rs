@@ -1,6 +1,7 @@
 //! `/-/api/v1`: what a user may ask about and do to the own server.
 
 mod busy;
+pub(crate) mod home;
 mod openapi;
 mod operate;
 
@@ -34,7 +35,7 @@ use crate::{
 const MAX_BODY: usize = 4096;
 
 /// Every route of the API, without [`API`] before them, as `openapi.yaml` describes them.
-pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
+pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
     let own = get(show_server).post(start_server).delete(stop_server);
     let others = get(operate::show).post(operate::start).delete(operate::stop);
     [
@@ -45,9 +46,11 @@ pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 10] {
         ("/me/server/progress", get(progress::stream)),
         ("/me/server/restart", post(restart_server)),
         ("/me/server/activity", post(busy::keep_awake)),
+        ("/me/home", get(home::show).delete(home::purge)),
         ("/users", get(operate::list)),
         ("/users/{user}/server", others),
         ("/users/{user}/server/restart", post(operate::restart)),
+        ("/users/{user}/home", get(operate::show_home).delete(operate::purge_home)),
     ]
 }
 
@@ -221,7 +224,11 @@ fn bad_body(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_body", "The body is not understood").detail(detail)
 }
 
-fn by_user(user: &UserId) -> Stop {
+fn bad_query(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_query", "The query is not understood").detail(detail)
+}
+
+pub(crate) fn by_user(user: &UserId) -> Stop {
     Stop { reason: StopReason::User, by: Some(user.clone()) }
 }
 
@@ -266,10 +273,7 @@ fn accepted(app: &App, target: &Target, snapshot: &Snapshot) -> Response {
 fn budget(app: &App, wait: WaitQuery) -> Result<Duration, Problem> {
     match wait {
         Ok(Query(Wait { wait })) => Ok(Duration::from_secs(wait.into()).min(app.start_timeout)),
-        Err(error) => {
-            Err(Problem::new(StatusCode::BAD_REQUEST, "bad_query", "The query is not understood")
-                .detail(format!("There is only `wait`, in whole seconds: {error}.")))
-        }
+        Err(error) => Err(bad_query(format!("There is only `wait`, in whole seconds: {error}."))),
     }
 }
 

@@ -88,6 +88,7 @@ pub fn router(app: App) -> Router {
         .route(home::START, post(home::start))
         .route(home::STOP, post(home::stop))
         .route(home::RESTART, post(home::restart))
+        .route(home::PURGE, post(home::purge))
         .route_layer(map_response(not_stored))
         .method_not_allowed_fallback(wrong_method)
         .fallback(proxy::to_own_pod)

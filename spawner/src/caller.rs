@@ -44,6 +44,7 @@ pub(crate) struct FormCaller {
     pub(crate) caller: Caller,
     pub(crate) browser: Arc<Browser>,
     pub(crate) headers: HeaderMap,
+    fields: Vec<(String, String)>,
 }
 
 /// Cookies to set in the answer to a request, whatever the answer is.
@@ -112,11 +113,20 @@ impl FromRequest<Arc<App>> for FormCaller {
             return Err(pages::only_for_browsers().into_response());
         };
         let body = to_bytes(body, FORM_BYTES).await.map_err(|_| pages::too_large())?;
-        let mut tokens = form_urlencoded::parse(&body).filter(|(name, _)| name == CSRF_FIELD);
-        let token = tokens.next().filter(|_| tokens.next().is_none()).map(|(_, token)| token);
-        guard::may_change(&parts.headers, login.origin(), token.as_deref(), browser.csrf())
+        let fields = form_urlencoded::parse(&body).into_owned().collect();
+        let form = Self { caller, browser, headers: parts.headers.clone(), fields };
+        let (token, csrf) = (form.field(CSRF_FIELD), form.browser.csrf());
+        guard::may_change(&parts.headers, login.origin(), token, csrf)
             .map_err(|crossing| refuse_crossing(app, &parts, crossing))?;
-        Ok(Self { caller, browser, headers: parts.headers })
+        Ok(form)
+    }
+}
+
+impl FormCaller {
+    /// What the field holds. `None` also if there are several of the name.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(field, _)| field == name);
+        values.next().filter(|_| values.next().is_none()).map(|(_, value)| value.as_str())
     }
 }
 

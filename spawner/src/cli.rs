@@ -16,7 +16,7 @@ use crate::{
     gateway::SharedGatewayArgs,
     login::LoginArgs,
     reap::SleepArgs,
-    render::{Blueprint, GatewayScope},
+    render::{Blueprint, GatewayScope, HomeNotMounted},
     serve::serve,
     servers::ServerLimitArgs,
     template::{Kind, Template, TemplateError},
@@ -124,6 +124,11 @@ pub struct TemplateArgs {
     #[arg(long, env = "NETWORK_POLICY_TEMPLATE", value_name = "FILE")]
     network_policy_template: Option<PathBuf>,
 
+    /// The claim for the user's home, with ${USER_UUID}, which the pod has to mount; without it none is
+    /// made
+    #[arg(long, env = "HOME_TEMPLATE", value_name = "FILE")]
+    home_template: Option<PathBuf>,
+
     /// An image that users may choose for their runtime instead of the template's
     #[arg(long = "allowed-image", env = "ALLOWED_IMAGES", value_name = "IMAGE", value_delimiter = ',', value_parser = clap::builder::NonEmptyStringValueParser::new())]
     allowed_images: Vec<String>,
@@ -143,6 +148,23 @@ struct RenderArgs {
     user: UserId,
 }
 
+/// Templates that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplatesError {
+    /// One by itself.
+    #[error(transparent)]
+    One(#[from] TemplateError),
+    /// Together.
+    #[error("--template {}: {fault}", file.display())]
+    Together {
+        /// The pod's template.
+        file: PathBuf,
+        /// What is wrong.
+        #[source]
+        fault: HomeNotMounted,
+    },
+}
+
 impl TemplateArgs {
     /// Whose gateway token a pod gets.
     #[must_use]
@@ -151,14 +173,25 @@ impl TemplateArgs {
     }
 
     /// Reads and checks the templates.
-    pub fn blueprint(&self) -> Result<Blueprint, TemplateError> {
-        let Self { template, network_policy_template, allowed_images, gateway_scope } = self;
-        let pod = Template::read(Kind::Pod, template)?;
-        let policy = network_policy_template
-            .as_deref()
-            .map(|path| Template::read(Kind::NetworkPolicy, path))
-            .transpose()?;
-        Ok(Blueprint::new(pod, policy, *gateway_scope).with_images(allowed_images))
+    pub fn blueprint(&self) -> Result<Blueprint, TemplatesError> {
+        let Self {
+            template: file,
+            network_policy_template,
+            home_template,
+            allowed_images,
+            gateway_scope,
+        } = self;
+        let read = |kind, path: &Option<PathBuf>| {
+            path.as_deref().map(|path| Template::read(kind, path)).transpose()
+        };
+        let pod = Template::read(Kind::Pod, file)?;
+        let policy = read(Kind::NetworkPolicy, network_policy_template)?;
+        let mut blueprint = Blueprint::new(pod, policy, *gateway_scope);
+        if let Some(home) = read(Kind::Home, home_template)? {
+            let together = |fault| TemplatesError::Together { file: file.clone(), fault };
+            blueprint = blueprint.with_home(home).map_err(together)?;
+        }
+        Ok(blueprint.with_images(allowed_images))
     }
 }
 

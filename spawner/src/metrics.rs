@@ -26,6 +26,7 @@ pub struct Metrics {
     starts: Family<Outcome, Counter>,
     start_seconds: Family<Outcome, Histogram, fn() -> Histogram>,
     stops: Family<Outcome, Counter>,
+    purges: Family<Outcome, Counter>,
     proxied: Family<Outcome, Counter>,
     refused_tokens: Family<Outcome, Counter>,
     logins: Family<Outcome, Counter>,
@@ -74,6 +75,7 @@ impl Default for Metrics {
             starts: Family::default(),
             start_seconds: Family::new_with_constructor(start_buckets),
             stops: Family::default(),
+            purges: Family::default(),
             proxied: Family::default(),
             refused_tokens: Family::default(),
             logins: Family::default(),
@@ -109,6 +111,11 @@ impl Metrics {
             self.start_seconds.clone(),
         );
         registry.register("stops", "Stops asked for, by what became of them", self.stops.clone());
+        registry.register(
+            "purges",
+            "Deletions of homes asked for, by what became of them",
+            self.purges.clone(),
+        );
         registry.register(
             "proxy_requests",
             "Requests to workspaces, by how the spawner dealt with them",
@@ -183,6 +190,10 @@ impl Metrics {
 
     pub(crate) fn stop(&self, outcome: &'static str) {
         self.stops.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn purge(&self, outcome: &'static str) {
+        self.purges.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn proxied(&self, outcome: &'static str) {

@@ -19,6 +19,9 @@ pub(crate) const MY_SERVER: &str = "/-/api/v1/me/server";
 /// Where its progress is told.
 pub(crate) const MY_PROGRESS: &str = "/-/api/v1/me/server/progress";
 
+/// Where a user's own home is asked for.
+pub(crate) const MY_HOME: &str = "/-/api/v1/me/home";
+
 /// A user's server.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerModel {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{UserId, label, secret};
+use contract::{UserId, label, object, secret};
 use serde_json::{Value, json};
 
 use crate::template::{self, Fault, Template};
@@ -27,6 +27,7 @@ pub struct Blueprint {
     /// The same with each image that a user may choose instead.
     choices: BTreeMap<String, Versioned>,
     network_policy: Option<Template>,
+    home: Option<Template>,
     gateway: GatewayScope,
 }
 
@@ -45,9 +46,19 @@ pub struct ImageNotAllowed {
     allowed: String,
 }
 
+/// Homes are made and no pod would use one, so that its user would lose everything unnoticed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the pod's template has no volume with persistentVolumeClaim.claimName: \
+     openclaw-home-${{USER_UUID}}, although there is a template for that claim"
+)]
+pub struct HomeNotMounted;
+
 /// One user's objects, in the order in which they are created.
 #[derive(Clone, Debug)]
 pub struct Objects {
+    /// The claim for the home. It outlives the pod, which is not its owner.
+    pub home: Option<Value>,
     /// The gateway Secret, still without a value. `None` in the shared scope.
     pub gateway: Option<Value>,
     /// The NetworkPolicy, in force before the pod exists.
@@ -60,7 +71,19 @@ impl Blueprint {
     /// Puts the parts together. Without `network_policy` no policy is made for a user.
     #[must_use]
     pub fn new(pod: Template, network_policy: Option<Template>, gateway: GatewayScope) -> Self {
-        Self { pod: Versioned::of(pod), choices: BTreeMap::new(), network_policy, gateway }
+        let pod = Versioned::of(pod);
+        Self { pod, choices: BTreeMap::new(), network_policy, home: None, gateway }
+    }
+
+    /// The same, where each user has a home that lasts.
+    pub fn with_home(mut self, home: Template) -> Result<Self, HomeNotMounted> {
+        let sample = template::sample_user();
+        let pod = self.pod.template.render(&sample).map_err(|_| HomeNotMounted)?;
+        if !mounts(&pod, &object::home(&sample)) {
+            return Err(HomeNotMounted);
+        }
+        self.home = Some(home);
+        Ok(self)
     }
 
     /// The same, where users may choose one of these images for their runtime.
@@ -107,6 +130,12 @@ impl Blueprint {
         self.network_policy.is_some()
     }
 
+    /// Whether every user has a home that lasts.
+    #[must_use]
+    pub fn has_home(&self) -> bool {
+        self.home.is_some()
+    }
+
     /// The objects of `user`.
     pub fn render(&self, user: &UserId) -> Result<Objects, Fault> {
         self.render_with(user, None)
@@ -117,13 +146,13 @@ impl Blueprint {
         let Versioned { template, hash } = self.choice(image);
         let mut pod = template.render(user)?;
         template::mark_version(&mut pod, hash);
+        let rendered = |template: &Option<Template>| {
+            template.as_ref().map(|template| template.render(user)).transpose()
+        };
         Ok(Objects {
+            home: rendered(&self.home)?,
             gateway: (self.gateway == GatewayScope::PerUser).then(|| gateway_secret(user)),
-            network_policy: self
-                .network_policy
-                .as_ref()
-                .map(|policy| policy.render(user))
-                .transpose()?,
+            network_policy: rendered(&self.network_policy)?,
             pod,
         })
     }
@@ -142,6 +171,11 @@ impl Objects {
     /// All objects as YAML documents.
     pub fn to_yaml(&self) -> Result<String, serde_norway::Error> {
         let mut yaml = String::new();
+        if let Some(home) = &self.home {
+            yaml.push_str("# Created the first time, and kept until the home is purged.\n");
+            yaml.push_str(&serde_norway::to_string(home)?);
+            yaml.push_str("---\n");
+        }
         if let Some(gateway) = &self.gateway {
             yaml.push_str("# Created with a random token the first time, and kept from then on.\n");
             yaml.push_str(&serde_norway::to_string(gateway)?);
@@ -154,6 +188,14 @@ impl Objects {
         yaml.push_str(&serde_norway::to_string(&self.pod)?);
         Ok(yaml)
     }
+}
+
+/// Whether `pod` has a volume of this claim.
+fn mounts(pod: &Value, claim: &str) -> bool {
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+    let of =
+        |volume: &Value| volume.pointer("/persistentVolumeClaim/claimName") == Some(&json!(claim));
+    volumes.is_some_and(|volumes| volumes.iter().any(of))
 }
 
 /// The Secret for the user's gateway token. It has the user's label for people who look; the token
@@ -198,6 +240,29 @@ mod tests {
         assert_eq!(own["metadata"]["name"], format!("openclaw-gateway-{}", alice()));
         assert!(own.get("data").is_none() && own.get("stringData").is_none(), "{own}");
         assert!(blueprint(GatewayScope::Shared).render(&alice()).unwrap().gateway.is_none());
+    }
+
+    #[test]
+    fn a_home_is_the_users_and_has_to_be_mounted() {
+        let claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: \
+            {name: 'openclaw-home-${USER_UUID}', \
+            labels: {catalyst.openova.io/openclaw-user: '${USER_UUID}'}}}";
+        let home = || Template::parse(Kind::Home, "home.yaml", claim).unwrap();
+        let error = blueprint(GatewayScope::Shared).with_home(home()).unwrap_err().to_string();
+        assert!(error.contains("claimName: openclaw-home-${USER_UUID}"), "{error}");
+        for (name, mounted) in [("openclaw-home-${USER_UUID}", true), ("openclaw-home-x", false)] {
+            let volume = format!("volumes: [{{persistentVolumeClaim: {{claimName: '{name}'}}}}]");
+            let pod = POD.replace("spec: {", &format!("spec: {{{volume}, "));
+            let pod = Template::parse(Kind::Pod, "pod.yaml", &pod).unwrap();
+            let blueprint = Blueprint::new(pod, None, GatewayScope::Shared).with_home(home());
+            assert_eq!(blueprint.is_ok(), mounted, "{name}");
+            let Ok(blueprint) = blueprint else { continue };
+            let claim = blueprint.render(&alice()).unwrap().home.unwrap();
+            assert_eq!(claim["metadata"]["name"], format!("openclaw-home-{}", alice()));
+            let labels = &claim["metadata"]["labels"];
+            assert_eq!(labels["catalyst.openova.io/openclaw-user"], alice().as_str());
+            assert_eq!(labels["app.kubernetes.io/managed-by"], "openclaw-spawner");
+        }
     }
 
     #[test]

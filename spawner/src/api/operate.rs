@@ -14,7 +14,10 @@ use edge::{oidc::Token, problem::Problem};
 use http::{Method, StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 
-use super::{Target, WaitQuery};
+use super::{
+    Target, WaitQuery, bad_query,
+    home::{self, ConfirmQuery, HomeModel},
+};
 use crate::{
     app::App,
     model::ServerModel,
@@ -163,12 +166,38 @@ pub(crate) async fn restart(
     super::restart_target(&app, &target, operator.0).await
 }
 
+/// `GET /users/{user}/home`.
+pub(crate) async fn show_home(
+    State(app): State<Arc<App>>,
+    Operator(_): Operator,
+    Path(user): Path<String>,
+) -> Result<Json<HomeModel>, Problem> {
+    home::show_of(&app, &user_of(&user)?).await
+}
+
+/// `DELETE /users/{user}/home?confirm=<uuid>`, as a user's own.
+pub(crate) async fn purge_home(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Path(user): Path<String>,
+    confirm: ConfirmQuery,
+) -> Result<Response, Problem> {
+    let user = operator.acts_on(&user, &Method::DELETE)?;
+    let location = home::location_of(&user);
+    let stop = Stop { reason: StopReason::Admin, by: Some(operator.0) };
+    home::purge_of(&app, &user, confirm, stop, location).await
+}
+
 impl Operator {
-    /// The server that is meant. That an operator acts on it is told before it is done.
-    fn target(&self, user: &str, method: &Method) -> Result<Target, Problem> {
+    /// Whose server or home is meant. That an operator acts on it is told before it is done.
+    fn acts_on(&self, user: &str, method: &Method) -> Result<UserId, Problem> {
         let user = user_of(user)?;
         tracing::info!(target: "audit", action = "operate", %user, by = %self.0, %method);
-        Ok(Target::of_another(user))
+        Ok(user)
+    }
+
+    fn target(&self, user: &str, method: &Method) -> Result<Target, Problem> {
+        self.acts_on(user, method).map(Target::of_another)
     }
 }
 
@@ -182,8 +211,4 @@ fn no_such_state(name: &str) -> String {
     let shown: String = name.chars().take(64).collect();
     let known = Stage::ALL.map(Stage::name).join(", ");
     format!("{shown:?} is no state; there are {known}.")
-}
-
-fn bad_query(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_query", "The query is not understood").detail(detail)
 }

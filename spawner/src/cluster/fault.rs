@@ -15,6 +15,9 @@ pub struct Action {
     pub resource: &'static str,
 }
 
+/// The plural of the claims for homes.
+pub(super) const HOMES: &str = "persistentvolumeclaims";
+
 /// A call to the API server that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} in namespace {namespace}: {detail}")]
@@ -129,6 +132,10 @@ impl Fault {
     pub fn message(&self) -> String {
         let Self { action, namespace, detail, .. } = self;
         match self.refusal {
+            Refusal::Quota if action.resource == HOMES => format!(
+                "The namespace {namespace} has no room for the home of your workspace: {detail}. An \
+                 administrator has to allow more storage, or to delete homes that nobody needs."
+            ),
             Refusal::Quota => format!(
                 "The namespace {namespace} has no room for your workspace: {detail}. Stop something \
                  in it, or ask an administrator for more."
@@ -348,6 +355,23 @@ mod tests {
         .message();
         assert!(message.contains("verb `create` on `pods`"), "{message}");
         assert!(message.contains("administrator") && message.contains("tenant"), "{message}");
+    }
+
+    #[test]
+    fn a_quota_on_storage_is_told_apart_from_one_on_pods() {
+        let status = json!({
+            "code": 403,
+            "message": "persistentvolumeclaims \"openclaw-home-1\" is forbidden: exceeded quota: \
+                        homes, requested: requests.storage=5Gi, used: requests.storage=100Gi, \
+                        limited: requests.storage=100Gi",
+        });
+        let status: Status = serde_json::from_value(status).unwrap();
+        let action = Action { verb: "create", resource: super::HOMES };
+        let fault = Fault::of(action, "tenant", kube::Error::Api(Box::new(status)));
+        assert_eq!(fault.refusal(), Refusal::Quota);
+        for words in ["home", "limited: requests.storage=100Gi", "administrator"] {
+            assert!(fault.message().contains(words), "{}", fault.message());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! would drop fields newer than our k8s-openapi.
 
 mod fault;
+mod homes;
 mod lease;
 mod policies;
 
@@ -23,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use fault::words;
 pub use fault::{Action, Fault, Refusal};
+pub use homes::Home;
 
 use crate::{
     metrics::Metrics,
@@ -63,7 +65,7 @@ pub enum Deleted {
     Yes,
     /// It was gone before.
     Gone,
-    /// Another pod has the name by now; it was not touched.
+    /// Another one has the name by now; it was not touched.
     Replaced,
 }
 

@@ -194,7 +194,7 @@ async fn check(
 
 /// `POST /-/logout`: here first, then at the issuer (OpenID Connect RP-Initiated Logout 1.0).
 pub(crate) async fn logout(State(app): State<Arc<App>>, caller: FormCaller) -> Response {
-    let FormCaller { caller, browser, headers } = caller;
+    let FormCaller { caller, browser, headers, .. } = caller;
     let Some(login) = &app.login else { return pages::no_login().into_response() };
     app.metrics.login("signed_out");
     tracing::info!(target: "audit", action = "logout", user = %caller.user(), outcome = "signed_out");

@@ -14,10 +14,10 @@ use super::{Follow, Message, Page, button, message, sign_out};
 use crate::{
     api,
     app::App,
-    caller::{Caller, FormCaller, refuse_crossing},
+    caller::{CSRF_FIELD, Caller, FormCaller, refuse_crossing},
     login::{guard, routes::redirect},
     model::ServerModel,
-    servers::Stopped,
+    servers::{Purged, Stopped},
     state::State,
 };
 
@@ -29,6 +29,11 @@ pub(crate) const START: &str = "/-/server/start";
 pub(crate) const STOP: &str = "/-/server/stop";
 /// Stops it and starts it again.
 pub(crate) const RESTART: &str = "/-/server/restart";
+
+/// Deletes the home.
+pub(crate) const PURGE: &str = "/-/home/delete";
+/// The field of the box to tick before that.
+const CONFIRM_FIELD: &str = "confirm";
 
 /// `GET /-/`.
 pub(crate) async fn home(
@@ -51,6 +56,7 @@ pub(crate) async fn home(
     let content = html! {
         (state(&server))
         div.actions { (actions(server.state, csrf)) }
+        @if app.servers.blueprint().has_home() { (delete_home(csrf)) }
         (sign_out(csrf))
     };
     let follow = Follow { page: "home", phase: server.state.name(), reload: None };
@@ -124,16 +130,50 @@ pub(crate) async fn restart(Shared(app): Shared<Arc<App>>, form: FormCaller) -> 
     }
 }
 
+fn delete_home(csrf: &str) -> Markup {
+    html! {
+        details {
+            summary { "Delete my home" }
+            p {
+                "Your files and settings are kept when your workspace stops. This stops it and deletes \
+                 them for good; nobody can bring them back."
+            }
+            form method="post" action=(PURGE) {
+                input type="hidden" name=(CSRF_FIELD) value=(csrf);
+                label {
+                    input type="checkbox" name=(CONFIRM_FIELD) value="yes" required;
+                    " Delete everything in it"
+                }
+                button { "Delete my home" }
+            }
+        }
+    }
+}
+
+/// `POST /-/home/delete`.
+pub(crate) async fn purge(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
+    if form.field(CONFIRM_FIELD) != Some("yes") {
+        return said(StatusCode::BAD_REQUEST, "Nothing was deleted", NOT_TICKED);
+    }
+    let user = form.caller.user();
+    match api::home::do_purge(&app, user, api::by_user(user)).await {
+        Ok(Purged::Gone) => said(StatusCode::OK, "There is no home", NO_HOME),
+        Ok(Purged::Deleting) => said(StatusCode::ACCEPTED, "Your home is being deleted", DELETING),
+        Err(problem) => problem_page(&problem),
+    }
+}
+
+const NOT_TICKED: &str = "The box that says so was not ticked. Your home is as it was.";
+const NO_HOME: &str = "Nothing had to be deleted. Your workspace gets a new home when it starts.";
+const DELETING: &str = "It goes as soon as your workspace has stopped. When you start it again it has a \
+    new, empty home.";
+
+fn said(status: StatusCode, title: &'static str, text: &str) -> Response {
+    message(status, &Message { title, text, action: Some(("Back", HOME.to_owned())) })
+}
+
 fn problem_page(problem: &Problem) -> Response {
-    let text = problem.text();
-    message(
-        problem.status(),
-        &Message {
-            title: problem.title(),
-            text: text.unwrap_or_default(),
-            action: Some(("Back", HOME.to_owned())),
-        },
-    )
+    said(problem.status(), problem.title(), problem.text().unwrap_or_default())
 }
 
 /// What a browser gets that opens a page of a workspace which does not answer: the progress of its

@@ -1,6 +1,7 @@
 //! Starting and stopping a user's server. Every step may be repeated and may be cut off anywhere:
 //! the names follow from the user, `create` is the lock, and whoever comes second adopts.
 
+mod home;
 mod limits;
 mod outcome;
 mod stop;
@@ -11,6 +12,7 @@ use contract::{UserId, annotation, object};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use home::Purged;
 pub use limits::{Full, Load, ServerLimitArgs, TooMuch};
 pub use stop::Stopped;
 
@@ -86,9 +88,18 @@ pub enum ServerError {
     /// A pod with the user's name is not the user's.
     #[error("the pod {0} does not carry its user's label")]
     NotTheUsers(String),
-    /// Pods came and went faster than one could be adopted.
-    #[error("the pod {0} came and went while it was being started")]
+    /// Objects came and went faster than one could be adopted.
+    #[error("{0} came and went while it was looked at")]
     Restless(String),
+    /// The home is about to be gone.
+    #[error("the home {0} is being deleted")]
+    HomeDeleting(String),
+    /// A claim with the name of the user's home is not the user's.
+    #[error("the claim {0} does not carry its user's label")]
+    NotTheUsersHome(String),
+    /// No homes are made here.
+    #[error("homes do not last here")]
+    NoHomes,
 }
 
 impl How {
@@ -129,7 +140,7 @@ impl Servers {
     }
 
     /// Makes sure that `user` has a pod, with the chosen `image` if there is one. At most three
-    /// writes; none if the pod is there.
+    /// writes, a fourth for the first home; none if the pod is there.
     pub async fn start(&self, user: &UserId, image: Option<&str>) -> Result<Started, ServerError> {
         let started = self.try_start(user, image).await;
         match &started {
@@ -192,15 +203,21 @@ impl Servers {
         }
     }
 
-    /// What has to be there before the pod: its gateway token and its NetworkPolicy.
+    /// What has to be there before the pod: its home, its gateway token and its NetworkPolicy.
     async fn prepare(&self, user: &UserId, objects: &Objects) -> Result<(), ServerError> {
+        let home = async {
+            match &objects.home {
+                Some(claim) => self.ensure_home(user, claim).await,
+                None => Ok(()),
+            }
+        };
         let secret = async {
             if let Some(secret) = &objects.gateway {
                 let secret = with_token(secret.clone())?;
                 // Exists: the token of the first start is kept.
                 self.cluster.create_secret(&secret).await?;
             }
-            Ok::<_, ServerError>(())
+            Ok(())
         };
         let policy = async {
             if let Some(policy) = &objects.network_policy {
@@ -210,7 +227,7 @@ impl Servers {
             }
             Ok(())
         };
-        tokio::try_join!(secret, policy).map(drop)
+        tokio::try_join!(home, secret, policy).map(drop)
     }
 
     /// Creates the pod or adopts the one that is there. `None`: look again.
@@ -288,6 +305,9 @@ impl ServerError {
             Self::NoRandom(_) => "no_random",
             Self::NotTheUsers(_) => "name_taken",
             Self::Restless(_) => "restless",
+            Self::HomeDeleting(_) => "home_deleting",
+            Self::NotTheUsersHome(_) => "home_taken",
+            Self::NoHomes => "no_homes",
         }
     }
 }

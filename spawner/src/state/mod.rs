@@ -3,6 +3,7 @@
 //! replica and after any restart.
 
 mod cause;
+mod home;
 mod reason;
 mod steps;
 
@@ -195,14 +196,10 @@ fn unscheduled(why: &str, notes: &Notes<'_>) -> Status {
     if why.is_empty() {
         return Status::going(State::Scheduling, "Looking for a node for your workspace.");
     }
-    let why_short = cause::sentence(why);
-    if why.contains("persistentvolumeclaim") || why.contains("PersistentVolumeClaim") {
-        let message = format!(
-            "The storage of your workspace is not there yet.{why_short} \
-             It starts by itself when it is; an administrator can see why."
-        );
-        return Status::held_up(State::Scheduling, Reason::Volume, message);
+    if let Some(status) = home::refused(why) {
+        return status;
     }
+    let why_short = cause::sentence(why);
     let message = format!(
         "No node has room for your workspace.{why_short} \
          It starts by itself when one has; if this lasts, tell an administrator."

@@ -11,6 +11,8 @@ pub enum Reason {
     Unschedulable,
     /// A volume cannot be bound, attached or mounted.
     Volume,
+    /// The claim for the home is gone, or going, or has lost its volume.
+    Home,
     /// The pod's network or sandbox cannot be made.
     Sandbox,
     /// The image cannot be had.
@@ -41,6 +43,7 @@ impl Reason {
             Self::MissingKey => "missing_key",
             Self::Unschedulable => "unschedulable",
             Self::Volume => "volume",
+            Self::Home => "home",
             Self::Sandbox => "sandbox",
             Self::Image => "image",
             Self::ContainerConfig => "container_config",

@@ -155,7 +155,7 @@ fn a_missing_volume_claim_is_not_called_a_full_cluster() {
         "message": "0/1 nodes are available: persistentvolumeclaim \"openclaw-home-1\" not found.",
     }]}));
     let status = derive(Some(&unbound), &[]);
-    assert_told(&status, State::Scheduling, Some(Reason::Volume), &["openclaw-home-1"]);
+    assert_told(&status, State::Scheduling, Some(Reason::Home), &["openclaw-home-1"]);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Kind {
     Pod,
     /// The NetworkPolicy of that pod: `networking.k8s.io/v1` `NetworkPolicy`.
     NetworkPolicy,
+    /// The claim for the user's home: `v1` `PersistentVolumeClaim`.
+    Home,
 }
 
 /// A template that renders for every user.
@@ -114,7 +116,7 @@ impl Template {
     fn check(&self, sample: &UserId) -> Result<(), Fault> {
         let required: &[&'static str] = match self.kind {
             Kind::Pod => &[USER_UUID, SECRET_NAME],
-            Kind::NetworkPolicy => &[USER_UUID],
+            Kind::NetworkPolicy | Kind::Home => &[USER_UUID],
         };
         for name in required {
             if !used_in(&self.object, name) {
@@ -139,7 +141,7 @@ impl Fault {
 
 /// Whom a template is tried with at start, so that no user is the first to find a mistake.
 #[expect(clippy::expect_used, reason = "a constant, and every test of this file parses it")]
-fn sample_user() -> UserId {
+pub(crate) fn sample_user() -> UserId {
     "00000000-0000-4000-8000-000000000000".parse().expect("a canonical UUID")
 }
 

@@ -12,8 +12,8 @@ pub enum WrongShape {
     #[error("must be apiVersion {0}, kind {1}")]
     WrongKind(&'static str, &'static str),
     /// The name is not the one that follows from the user, which is what makes `create` a lock.
-    #[error("metadata.name must be openclaw-${{USER_UUID}}, because the name is the lock")]
-    Name,
+    #[error("metadata.name must be {0}${{USER_UUID}}, because the name is the lock")]
+    Name(&'static str),
     /// A name that the API server would make up.
     #[error("metadata.generateName must not be set: the name follows from the user")]
     GenerateName,
@@ -23,6 +23,9 @@ pub enum WrongShape {
     /// Without the label the webhook would not inject.
     #[error("metadata.labels must have {}: ${{USER_UUID}}", label::USER)]
     Label,
+    /// The home would go away with its owner.
+    #[error("metadata.ownerReferences must not be set: a home goes only when it is purged")]
+    Owned,
     /// Nothing to run.
     #[error("spec.containers must name at least one container")]
     NoContainers,
@@ -42,10 +45,11 @@ impl WrongShape {
     pub(super) fn key(&self) -> &'static str {
         match self {
             Self::WrongKind(..) => "kind:",
-            Self::Name => "name:",
+            Self::Name(_) => "name:",
             Self::GenerateName => "generateName:",
             Self::Namespace => "namespace:",
             Self::Label => "labels:",
+            Self::Owned => "ownerReferences:",
             Self::NoContainers => "containers:",
             Self::Selector => "podSelector:",
             Self::NoIngress => "policyTypes:",
@@ -56,11 +60,12 @@ impl WrongShape {
 
 /// Refuses an object that is not the `user`'s.
 pub(super) fn check(kind: Kind, object: &Value, user: &UserId) -> Result<(), WrongShape> {
-    let (version, name, expected) = match kind {
-        Kind::Pod => ("v1", "Pod", object::pod(user)),
+    let (version, name, expected, prefix) = match kind {
+        Kind::Pod => ("v1", "Pod", object::pod(user), "openclaw-"),
         Kind::NetworkPolicy => {
-            ("networking.k8s.io/v1", "NetworkPolicy", object::network_policy(user))
+            ("networking.k8s.io/v1", "NetworkPolicy", object::network_policy(user), "openclaw-")
         }
+        Kind::Home => ("v1", "PersistentVolumeClaim", object::home(user), "openclaw-home-"),
     };
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
     if text("/apiVersion") != Some(version) || text("/kind") != Some(name) {
@@ -73,19 +78,30 @@ pub(super) fn check(kind: Kind, object: &Value, user: &UserId) -> Result<(), Wro
         return Err(WrongShape::Namespace);
     }
     if text("/metadata/name") != Some(expected.as_str()) {
-        return Err(WrongShape::Name);
+        return Err(WrongShape::Name(prefix));
     }
     match kind {
         Kind::Pod => check_pod(object, user),
         Kind::NetworkPolicy => check_policy(object, user),
+        Kind::Home => check_home(object, user),
     }
 }
 
-fn check_pod(pod: &Value, user: &UserId) -> Result<(), WrongShape> {
-    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object);
-    if user_label(labels) != Some(user.as_str()) {
-        return Err(WrongShape::Label);
+fn check_home(claim: &Value, user: &UserId) -> Result<(), WrongShape> {
+    check_label(claim, user)?;
+    match claim.pointer("/metadata/ownerReferences") {
+        None => Ok(()),
+        Some(_) => Err(WrongShape::Owned),
     }
+}
+
+fn check_label(object: &Value, user: &UserId) -> Result<(), WrongShape> {
+    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    if user_label(labels) == Some(user.as_str()) { Ok(()) } else { Err(WrongShape::Label) }
+}
+
+fn check_pod(pod: &Value, user: &UserId) -> Result<(), WrongShape> {
+    check_label(pod, user)?;
     match pod.pointer("/spec/containers").and_then(Value::as_array) {
         Some(containers) if !containers.is_empty() => Ok(()),
         _ => Err(WrongShape::NoContainers),

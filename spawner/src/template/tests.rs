@@ -30,6 +30,18 @@ spec:
     - from: [{podSelector: {}}]
 ";
 
+const HOME: &str = "\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: openclaw-home-${USER_UUID}
+  labels:
+    catalyst.openova.io/openclaw-user: ${USER_UUID}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+";
+
 const ALICE: &str = "11111111-2222-4333-8444-555555555555";
 
 fn refusal(kind: Kind, text: &str) -> String {
@@ -98,6 +110,25 @@ fn a_policy_that_opens_the_pod_or_closes_another_is_refused() {
         ("from: [{podSelector: {}}]", "ports: [{port: 4180}]", "file.yaml:10: every rule"),
     ] {
         let refusal = refusal(Kind::NetworkPolicy, &POLICY.replace(from, to));
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn a_home_that_would_not_be_the_users_or_would_not_last_is_refused() {
+    Template::parse(Kind::Home, "file.yaml", HOME).unwrap();
+    for (from, to, expected) in [
+        (
+            "name: openclaw-home-",
+            "name: openclaw-",
+            "file.yaml:4: metadata.name must be openclaw-home-$",
+        ),
+        ("openclaw-user: ${USER_UUID}", "openclaw-user: x", "file.yaml:5: metadata.labels must"),
+        ("kind: PersistentVolumeClaim", "kind: Pod", "kind PersistentVolumeClaim"),
+        ("  labels:", "  namespace: x\n  labels:", "file.yaml:5: metadata.namespace must not"),
+        ("  labels:", "  ownerReferences: []\n  labels:", "file.yaml:5: metadata.ownerReferences"),
+    ] {
+        let refusal = refusal(Kind::Home, &HOME.replacen(from, to, 1));
         assert!(refusal.contains(expected), "{refusal}");
     }
 }

@@ -40,12 +40,15 @@ struct Objects {
     pods: BTreeMap<String, Value>,
     secrets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
+    homes: BTreeMap<String, Value>,
     /// What happened to pods, by version, as lines of a watch response.
     log: Vec<(u64, String)>,
     /// What happened up to this version can no longer be watched.
     compacted: u64,
     /// How the next create of a pod ends, instead of being done.
     next_create: Option<Next>,
+    /// How the next create of a home ends, instead of being done.
+    next_home: Option<Next>,
     /// Lists are refused, as before RBAC is there.
     lists_refused: bool,
     /// The write at which the next spawner is cut off.
@@ -63,14 +66,16 @@ pub(crate) struct Cut {
     pub(crate) done: bool,
 }
 
-/// What happens to the next create of a pod.
+/// What happens to the next create.
 pub(crate) enum Next {
     /// It is refused with this code and message.
     Refused(u16, &'static str),
-    /// Another replica creates the pod first.
+    /// Another replica creates the object first.
     Lost,
     /// No webhook is asked about it.
     Untouched,
+    /// Another replica creates the object first, which uses up a quota.
+    LostAndRefused(u16, &'static str),
 }
 
 impl ApiServer {
@@ -87,6 +92,29 @@ impl ApiServer {
     /// Scripts the next create of a pod.
     pub(crate) fn next_create(&self, next: Next) {
         self.lock().next_create = Some(next);
+    }
+
+    /// Scripts the next create of a home.
+    pub(crate) fn next_home(&self, next: Next) {
+        self.lock().next_home = Some(next);
+    }
+
+    /// Puts a claim there.
+    pub(crate) fn put_home(&self, mut claim: Value) {
+        let mut objects = self.lock();
+        objects.version += 1;
+        claim["metadata"]["uid"] = format!("uid-{}", objects.version).into();
+        let name = claim["metadata"]["name"].as_str().unwrap().to_owned();
+        objects.homes.insert(name, claim);
+    }
+
+    pub(crate) fn home(&self, name: &str) -> Option<Value> {
+        self.lock().homes.get(name).cloned()
+    }
+
+    /// The claim is gone, now that no pod uses it.
+    pub(crate) fn remove_home(&self, name: &str) {
+        self.lock().homes.remove(name).unwrap();
     }
 
     /// Refuses or allows lists.

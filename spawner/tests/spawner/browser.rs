@@ -73,8 +73,13 @@ impl<'a> Browser<'a> {
 
     /// Sends one of our forms, with the token that the page has.
     pub(crate) async fn press(&mut self, path: &str) -> Answer {
+        self.press_with(path, "").await
+    }
+
+    /// The same with these fields filled in.
+    pub(crate) async fn press_with(&mut self, path: &str, fields: &str) -> Answer {
         let token = self.csrf_token().await;
-        self.send(Method::POST, path, &FORM, &format!("csrf={token}")).await
+        self.send(Method::POST, path, &FORM, &format!("csrf={token}&{fields}")).await
     }
 
     /// The token in the forms of `/-/`.

@@ -26,7 +26,7 @@ async fn found(house: &House, flags: &[&str]) -> (Vec<String>, bool) {
     let Program { check } = Program::try_parse_from([&fixed, flags].concat()).unwrap();
     let kube = kube::Config::new(format!("http://{}", house.kube).parse().unwrap());
     let cluster = Cluster::new(Client::try_from(kube).unwrap(), NAMESPACE, Metrics::default());
-    let objects = blueprint().render(&alice()).unwrap();
+    let objects = blueprint(false).render(&alice()).unwrap();
     let findings = check.findings(&cluster, &Fetcher::new(None).unwrap(), &objects).await;
     (findings.iter().map(ToString::to_string).collect(), findings.iter().all(|one| one.is_good()))
 }

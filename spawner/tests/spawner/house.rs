@@ -40,7 +40,7 @@ use crate::{
 };
 
 pub(crate) use self::objects::{
-    POD, POLICY, alice, alices_pod, blueprint, pod_name, pod_of, ready,
+    HOME, POD, POLICY, alice, alices_pod, blueprint, home_of, pod_name, pod_of, ready,
 };
 
 /// The public address.
@@ -167,7 +167,7 @@ impl House {
         issuer: Option<Issuer>,
         rules: Rules,
     ) -> Self {
-        let Rules { sleep, limits, start_timeout, drain } = rules;
+        let Rules { sleep, limits, start_timeout, drain, homes } = rules;
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
@@ -176,7 +176,7 @@ impl House {
         let setup = Setup {
             kube: kube::Config::new(kube),
             namespace: NAMESPACE.to_owned(),
-            blueprint: blueprint(),
+            blueprint: blueprint(homes),
             verifier: verifier(&readiness, url),
             sidecar_port,
             sidecar_admin_port: sidecar_port,
@@ -345,13 +345,15 @@ pub(crate) struct Rules {
     pub(crate) limits: ServerLimitArgs,
     pub(crate) start_timeout: Duration,
     pub(crate) drain: DrainArgs,
+    /// Whether homes last.
+    pub(crate) homes: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let start_timeout = Duration::from_secs(60);
         let (limits, drain) = (ServerLimitArgs::default(), DrainArgs::default());
-        Self { sleep: awake(), limits, start_timeout, drain }
+        Self { sleep: awake(), limits, start_timeout, drain, homes: true }
     }
 }
 

@@ -14,6 +14,7 @@ mod check;
 #[cfg(feature = "schemathesis")]
 mod conformance;
 mod forgeries;
+mod homes;
 mod house;
 mod issuer;
 mod keeping;

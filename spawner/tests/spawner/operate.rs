@@ -13,7 +13,7 @@ use spawner::servers::ServerLimitArgs;
 
 use crate::{
     api_server::ApiServer,
-    house::{Answer, House, ISSUER, alices_pod, bearer, pod_name, pod_of, ready},
+    house::{Answer, House, ISSUER, alices_pod, bearer, home_of, pod_name, pod_of, ready},
 };
 
 const SERVER: &str = "/-/api/v1/me/server";
@@ -41,6 +41,10 @@ fn alices() -> String {
     format!("{USERS}/{ALICE}/server")
 }
 
+fn alices_home() -> String {
+    format!("{USERS}/{ALICE}/home")
+}
+
 #[tokio::test]
 async fn only_the_role_in_a_bearer_token_makes_an_operator() {
     let house = House::open().await;
@@ -52,6 +56,8 @@ async fn only_the_role_in_a_bearer_token_makes_an_operator() {
         (Method::POST, alices()),
         (Method::DELETE, alices()),
         (Method::POST, alices() + "/restart"),
+        (Method::GET, alices_home()),
+        (Method::DELETE, format!("{}?confirm={ALICE}", alices_home())),
     ] {
         for (headers, status) in [
             (&[("authorization", ordinary.as_str())][..], 403),
@@ -88,6 +94,27 @@ async fn an_operator_sees_and_stops_the_server_of_another() {
     assert_eq!(nobodys.status, StatusCode::NO_CONTENT);
     let odd = operate(&house, Method::DELETE, &format!("{USERS}/..%2f{BOB}/server")).await;
     assert_eq!(odd.refused(400), "bad_user");
+}
+
+#[tokio::test]
+async fn an_operator_deletes_the_home_of_another_by_naming_the_user_twice() {
+    let house = House::open().await;
+    house.api.put_home(home_of(ALICE));
+    house.with_alices_pod().await;
+    assert_eq!(operate(&house, Method::GET, &alices_home()).await.json()["state"], "Pending");
+    for query in ["", "?confirm=yes", &format!("?confirm={CAROL}")] {
+        let answer = operate(&house, Method::DELETE, &(alices_home() + query)).await;
+        assert_eq!(answer.status, 400, "{query}: {}", answer.text);
+    }
+    assert_eq!(house.api.count("delete home"), 0);
+    let path = format!("{}?confirm={ALICE}", alices_home());
+    let answer = operate(&house, Method::DELETE, &path).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+    assert_eq!(answer.location(), alices_home());
+    house.api.remove(&pod_name());
+    house.until("Stopped").await;
+    let last = house.ask(Method::GET, SERVER).await.json()["last_stop"].clone();
+    assert_eq!((&last["reason"], &last["by"]), (&json!("admin"), &json!(CAROL)));
 }
 
 #[tokio::test]

@@ -129,14 +129,22 @@ async fn a_script_of_a_pod_reads_no_page_and_changes_nothing() {
     assert_eq!(browser.send(Method::GET, "/-/", &[], "").await.status, 403, "no fetch metadata");
     // Without it nothing is changed, whatever else fits.
     let post = [&FETCH[..], &[("origin", "https://agents.example"), FORM[4]]].concat();
-    for path in ["/-/logout", "/-/server/stop", "/-/server/restart", "/-/server/start"] {
-        for body in ["", "csrf=", "csrf=x", &format!("csrf={token}&csrf={token}")] {
+    let forms =
+        ["/-/logout", "/-/server/stop", "/-/server/restart", "/-/server/start", "/-/home/delete"];
+    for path in forms {
+        let twice = format!("csrf={token}&csrf={token}&confirm=yes");
+        for body in ["", "csrf=", "csrf=x", "confirm=yes", &twice] {
             let refused = browser.send(Method::POST, path, &post, body).await;
             assert_eq!(refused.refused(403), "csrf_token", "{path} {body}");
         }
     }
-    for method in [Method::POST, Method::DELETE] {
-        let refused = browser.send(method, "/-/api/v1/me/server", &post, "").await;
+    let purge = format!("/-/api/v1/me/home?confirm={ALICE}");
+    for (method, path) in [
+        (Method::POST, "/-/api/v1/me/server"),
+        (Method::DELETE, "/-/api/v1/me/server"),
+        (Method::DELETE, &purge),
+    ] {
+        let refused = browser.send(method, path, &post, "").await;
         assert_eq!(refused.refused(403), "csrf_token");
     }
     // With it the API works, for our own pages.

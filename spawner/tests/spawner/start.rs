@@ -1,13 +1,13 @@
 //! Starting: created once, adopted otherwise, and refusals in words.
 
-use edge::oidc::testing::BOB;
+use edge::oidc::testing::{ALICE, BOB};
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
     api_server::{ApiServer, Next},
-    house::{House, alices_pod, bearer, pod_name},
+    house::{House, alices_pod, bearer, home_of, pod_name},
     sidecar,
 };
 
@@ -16,6 +16,7 @@ const SERVER: &str = "/-/api/v1/me/server";
 #[tokio::test]
 async fn a_start_takes_three_writes_and_reads_no_secret() {
     let house = House::open().await;
+    house.api.put_home(home_of(ALICE));
     let answer = house.ask(Method::POST, SERVER).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
     assert_eq!(answer.headers["location"], SERVER);
@@ -27,7 +28,7 @@ async fn a_start_takes_three_writes_and_reads_no_secret() {
     let mut calls = house.api.calls();
     assert_eq!(calls.pop().as_deref(), Some("create pod"), "the policy is there before the pod");
     calls.sort();
-    assert_eq!(calls, ["apply networkpolicy", "create secret"]);
+    assert_eq!(calls, ["apply networkpolicy", "create secret", "get home"]);
     let token = house.api.secret(&pod_name().replace("openclaw-", "openclaw-gateway-")).unwrap();
     assert_eq!(token["stringData"]["OPENCLAW_GATEWAY_TOKEN"].as_str().unwrap().len(), 43);
 }
@@ -64,7 +65,9 @@ async fn many_first_requests_make_one_pod() {
     let house = House::open().await;
     let answers = join_all((0..50).map(|_| house.ask(Method::POST, SERVER))).await;
     assert!(answers.iter().all(|answer| answer.status == StatusCode::ACCEPTED));
-    assert_eq!(house.api.calls().len(), 3, "{:?}", house.api.calls());
+    let calls = house.api.calls();
+    assert_eq!(calls.iter().filter(|call| call.starts_with("create")).count(), 3, "{calls:?}");
+    assert_eq!(calls.len(), 5, "{calls:?}");
 }
 
 #[tokio::test]

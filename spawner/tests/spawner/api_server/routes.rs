@@ -28,6 +28,11 @@ impl ApiServer {
                 get(pod).delete(delete_pod).patch(annotate_pod),
             )
             .route(&format!("{core}/secrets"), post(create_secret))
+            .route(&format!("{core}/persistentvolumeclaims"), post(create_home))
+            .route(
+                &format!("{core}/persistentvolumeclaims/{{name}}"),
+                get(home).delete(delete_home),
+            )
             .route(&format!("{core}/events"), get(no_events))
             .route(&policies, get(list_policies))
             .route(&format!("{policies}/{{name}}"), patch(apply_policy).delete(delete_policy))
@@ -135,7 +140,7 @@ async fn create_pod(
         let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
         match objects.next_create.take() {
             Some(Next::Refused(code, message)) => refuse(code, "Forbidden", message),
-            Some(Next::Lost) => {
+            Some(Next::Lost | Next::LostAndRefused(..)) => {
                 put(&api, &mut objects, pod);
                 refuse(409, "AlreadyExists", "pods already exists")
             }
@@ -243,6 +248,64 @@ async fn create_secret(
     }
     let metadata = json!({"kind": "PartialObjectMetadata", "metadata": secret["metadata"]});
     (StatusCode::CREATED, Json(metadata)).into_response()
+}
+
+async fn create_home(State(api): State<ApiServer>, Json(claim): Json<Value>) -> Response {
+    let name = claim["metadata"]["name"].as_str().unwrap().to_owned();
+    let next = api.lock().next_home.take();
+    let known = api.home(&name).is_some();
+    let refused = match next {
+        Some(Next::Refused(code, message)) => Some(refuse(code, "Forbidden", message)),
+        Some(Next::LostAndRefused(code, message)) => {
+            api.put_home(claim.clone());
+            Some(refuse(code, "Forbidden", message))
+        }
+        Some(Next::Lost) => {
+            api.put_home(claim.clone());
+            Some(refuse(409, "AlreadyExists", "persistentvolumeclaims already exists"))
+        }
+        None if known => {
+            Some(refuse(409, "AlreadyExists", "persistentvolumeclaims already exists"))
+        }
+        None => None,
+    };
+    api.note("create home".to_owned());
+    if let Some(refused) = refused {
+        return refused;
+    }
+    api.put_home(claim);
+    (StatusCode::CREATED, Json(api.home(&name))).into_response()
+}
+
+async fn home(State(api): State<ApiServer>, Path(name): Path<String>) -> Response {
+    api.note("get home".to_owned());
+    match api.home(&name) {
+        Some(claim) => Json(claim).into_response(),
+        None => refuse(404, "NotFound", "persistentvolumeclaims not found"),
+    }
+}
+
+/// As with the finalizer `kubernetes.io/pvc-protection`: the claim stays for as long as a pod uses it.
+async fn delete_home(
+    State(api): State<ApiServer>,
+    Path(name): Path<String>,
+    Json(options): Json<Value>,
+) -> Response {
+    let answer = {
+        let mut objects = api.lock();
+        match objects.homes.get_mut(&name) {
+            None => refuse(404, "NotFound", "persistentvolumeclaims not found"),
+            Some(claim) if !holds(&options["preconditions"], &claim["metadata"]) => {
+                refuse(409, "Conflict", "the precondition does not match")
+            }
+            Some(claim) => {
+                claim["metadata"]["deletionTimestamp"] = "2026-11-23T12:10:00Z".into();
+                Json(claim.clone()).into_response()
+            }
+        }
+    };
+    api.note("delete home".to_owned());
+    answer
 }
 
 async fn apply_policy(

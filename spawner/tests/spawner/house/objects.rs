@@ -23,6 +23,21 @@ spec:
     - name: openclaw-auth
   containers:
     - name: runtime
+  volumes:
+    - name: home
+      persistentVolumeClaim: {claimName: 'openclaw-home-${USER_UUID}'}
+";
+
+const HOME: &str = "\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: openclaw-home-${USER_UUID}
+  labels:
+    catalyst.openova.io/openclaw-user: ${USER_UUID}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 5Gi}}
 ";
 
 pub(crate) const POLICY: &str = "\
@@ -72,9 +87,18 @@ pub(crate) fn ready() -> Value {
     })
 }
 
-pub(crate) fn blueprint() -> Blueprint {
+/// The claim for this user's home.
+pub(crate) fn home_of(user: &str) -> Value {
+    Template::parse(Kind::Home, "home.yaml", HOME).unwrap().render(&user.parse().unwrap()).unwrap()
+}
+
+pub(crate) fn blueprint(homes: bool) -> Blueprint {
     let pod = Template::parse(Kind::Pod, "pod.yaml", POD).unwrap();
     let policy = Template::parse(Kind::NetworkPolicy, "policy.yaml", POLICY).unwrap();
-    Blueprint::new(pod, Some(policy), GatewayScope::PerUser)
-        .with_images(&["registry.example/aider:1".to_owned()])
+    let mut blueprint = Blueprint::new(pod, Some(policy), GatewayScope::PerUser);
+    if homes {
+        let home = Template::parse(Kind::Home, "home.yaml", HOME).unwrap();
+        blueprint = blueprint.with_home(home).unwrap();
+    }
+    blueprint.with_images(&["registry.example/aider:1".to_owned()])
 }
