@@ -42,6 +42,19 @@
 {{- $faults = append $faults "monitoring.podMonitor.users.enabled needs monitoring.podMonitor.users.from: the NetworkPolicies let nobody but the spawner reach a user's pod" -}}
 {{- end -}}
 {{- end -}}
+{{- $sleep := .Values.spawner.sleep -}}
+{{- if not (or .Values.runtime.home.persistent $sleep.allowHomeLoss) -}}
+{{- range $name := list "idleTimeout" "maxAge" -}}
+{{- $value := get $sleep $name -}}
+{{- if regexMatch "[1-9]" $value -}}
+{{- $faults = append $faults (printf "spawner.sleep.%s is %s, but runtime.home.persistent is false, so that users lose their homes: set it to 0s, or spawner.sleep.allowHomeLoss to true" $name $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $label := include "bp-openclaw.userLabel" . -}}
+{{- if hasKey .Values.runtime.home.claimLabels $label -}}
+{{- $faults = append $faults (printf "runtime.home.claimLabels holds %s, which names each claim's own user: remove it" $label) -}}
+{{- end -}}
 {{- if .Values.assertNoPlaceholders -}}
 {{- range (include "bp-openclaw.placeholders" . | fromJsonArray) -}}
 {{- $faults = append $faults (printf "%s is still a placeholder" .) -}}

@@ -1,4 +1,5 @@
-//! What every cluster has beside the node: the registry for our images, the pause program, cluster DNS.
+//! What every cluster has beside the node: the registry for our images, the pause program, a
+//! default storage class, cluster DNS.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -12,6 +13,24 @@ use crate::{
     process::{self, Running},
     report, tools,
 };
+
+/// The default storage class, as every cluster for people has one: folders on the node's disk, made by
+/// kube-controller-manager itself.
+const STORAGE_CLASS: &str = r#"
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: node
+  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
+provisioner: kubernetes.io/host-path
+reclaimPolicy: Delete
+volumeBindingMode: WaitForFirstConsumer
+"#;
+
+/// Makes the default storage class.
+pub(crate) fn make_storage_class(layout: &Layout) -> Result<()> {
+    report::step("default storage class", || kubectl::apply(layout, STORAGE_CLASS))
+}
 
 /// Starts the registry on the node's loopback, from which its containerd pulls without TLS.
 pub(crate) fn start_registry(layout: &Layout) -> Result<()> {

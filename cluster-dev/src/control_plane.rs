@@ -14,6 +14,9 @@ use crate::{
     report, tools,
 };
 
+/// The user of the pods whose homes are on the node's disk: the chart's `runtime.user`.
+const PODS_USER: &str = "1000";
+
 /// How a control plane is reached: the one difference between the two modes that have one.
 struct Place {
     mode: Mode,
@@ -144,7 +147,13 @@ fn api_server(layout: &Layout, place: &Place) -> Command {
 
 fn controller_manager(layout: &Layout) -> Command {
     let pki = layout.pki();
-    let mut command = inside(layout, tools::program(layout, "kube-controller-manager"));
+    // The owner of the volumes that it makes is whoever it runs as, and only the owner may write there:
+    // so it is our pods' user, who may also read what is root's (and remove what pods leave behind).
+    let mut command = inside(layout, "setpriv");
+    command.args(["--reuid", PODS_USER, "--regid", PODS_USER, "--clear-groups"]);
+    command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
+    command.arg(tools::program(layout, "kube-controller-manager"));
+    command.arg("--enable-hostpath-provisioner=true");
     flag_paths(
         &mut command,
         &pki,

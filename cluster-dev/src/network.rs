@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::layout::{CLUSTER_NET, HOST, LINK_PREFIX, Layout, NAME, NODE};
 
+/// Where kube-controller-manager makes volumes (`pkg/volume/hostpath`).
+const VOLUMES: &str = "/tmp/hostpath_pv";
+
 /// The host's end of the link. Interface names have at most 15 characters.
 const HOST_LINK: &str = "bp-openclaw";
 /// The node's end of the link.
@@ -64,10 +67,14 @@ fn private_mounts(layout: &Layout) -> Result<()> {
         let mut option = std::ffi::OsString::from("--mount=");
         option.push(&file);
         run(Command::new("unshare").arg(option).args(["--propagation", "slave", "true"]))?;
-        // Pods share mounts with the kubelet; containerd's sockets and the containers' logs are ours alone.
+        // Pods share mounts with the kubelet; containerd's sockets, the containers' logs and the pods'
+        // volumes are ours alone.
         run(inside(layout, "mount").args(["--make-rshared", "/"]))?;
         run(inside(layout, "mount").args(["-t", "tmpfs", "tmpfs", "/run"]))?;
-        run(inside(layout, "mount").arg("--bind").arg(layout.folder("var-log")?).arg("/var/log"))?;
+        fs::create_dir_all(VOLUMES).with_context(|| format!("cannot make {VOLUMES}"))?;
+        for (ours, seen_as) in [("var-log", "/var/log"), ("volumes", VOLUMES)] {
+            run(inside(layout, "mount").arg("--bind").arg(layout.folder(ours)?).arg(seen_as))?;
+        }
     }
     Ok(())
 }

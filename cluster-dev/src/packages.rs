@@ -33,6 +33,7 @@ const NODE: &[Needed] = &[
     needed("nft", "nftables"),
     needed("nsenter", "util-linux"),
     needed("runc", "runc"),
+    needed("setpriv", "util-linux"),
     needed("setsid", "util-linux"),
 ];
 

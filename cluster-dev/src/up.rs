@@ -41,6 +41,7 @@ fn start(layout: &Layout, mode: Mode) -> Result<()> {
             node::make_cgroups()?;
             control_plane::start_api(layout, mode)?;
             let controllers = control_plane::start_controllers(layout)?;
+            addons::make_storage_class(layout)?;
             addons::start_registry(layout)?;
             addons::push_pause(layout)?;
             node::start(layout)?;

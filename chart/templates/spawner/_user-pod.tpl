@@ -31,6 +31,10 @@ spec:
     runAsUser: {{ .user }}
     runAsGroup: {{ .user }}
     fsGroup: {{ .user }}
+    {{- if .home.persistent }}
+    # Not each file of a large home at each start.
+    fsGroupChangePolicy: OnRootMismatch
+    {{- end }}
     seccompProfile: {type: RuntimeDefault}
   containers:
     - name: runtime
@@ -72,7 +76,11 @@ spec:
         {{- end }}
   volumes:
     - name: home
+      {{- if .home.persistent }}
+      persistentVolumeClaim: {claimName: "openclaw-home-${USER_UUID}"}
+      {{- else }}
       emptyDir: {sizeLimit: {{ .home.sizeLimit }}}
+      {{- end }}
     - name: tmp
       emptyDir: {sizeLimit: {{ .tmp.sizeLimit }}}
     {{- with .volumes }}
