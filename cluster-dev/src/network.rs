@@ -94,7 +94,13 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
     if exists() {
         ip(&format!("netns delete {NAME}"))?;
     }
-    Ok(())
+    // The place where they were mounted; what was in them goes with the state.
+    match fs::remove_dir(VOLUMES) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {VOLUMES}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A command that runs on the node: in its network and its mounts.

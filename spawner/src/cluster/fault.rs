@@ -209,7 +209,8 @@ impl Refusal {
         match status.code {
             _ if says("failed calling webhook") => Self::Webhook,
             403 if says("exceeded quota") || says("failed quota") => Self::Quota,
-            403 if says("usage per ") => Self::Quota,
+            // A quota that is too new to have been counted.
+            403 if says("usage per ") || says("unknown for quota") => Self::Quota,
             403 if says("is being terminated") => Self::Namespace,
             404 if namespace_itself => Self::Namespace,
             _ if says("denied the request") || says("denied request") => Self::Admission,
@@ -290,6 +291,11 @@ mod tests {
                 403,
                 "pods \"openclaw-1\" is forbidden: maximum cpu usage per Container is 1, but \
                  limit is 2",
+                Refusal::Quota,
+            ),
+            (
+                403,
+                "pods \"openclaw-1\" is forbidden: status unknown for quota: pods, resources: pods",
                 Refusal::Quota,
             ),
             (

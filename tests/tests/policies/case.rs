@@ -20,6 +20,7 @@ pub(crate) struct Case {
     create: Option<Change>,
     patch: Option<Patch>,
     bind: Option<Value>,
+    claim: Option<Claim>,
     /// Another namespace than the tenant's.
     namespace: Option<String>,
     #[serde(default)]
@@ -40,6 +41,14 @@ struct Change {
     name: Option<String>,
     #[serde(default)]
     generate_name: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    name: String,
+    #[serde(default)]
+    spec: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,8 +85,8 @@ impl Case {
         let namespace = self.namespace.as_deref().map(|namespace| setting.fill(namespace));
         let namespace = namespace.as_deref().unwrap_or(NAMESPACE);
         let pods = format!("/api/v1/namespaces/{namespace}/pods");
-        match (&self.create, &self.patch, &self.bind) {
-            (Some(change), None, None) => {
+        match (&self.create, &self.patch, &self.bind, &self.claim) {
+            (Some(change), None, None, None) => {
                 let pod = change.pod(setting);
                 setting.request(
                     Method::POST,
@@ -86,20 +95,36 @@ impl Case {
                     &pod,
                 )
             }
-            (None, Some(Patch { pod, body }), None) => {
+            (None, Some(Patch { pod, body }), None, None) => {
                 let path = format!("{pods}/{pod}?{DRY_RUN}");
                 let kind = "application/strategic-merge-patch+json";
                 setting.request(Method::PATCH, &path, kind, body)
             }
-            (None, None, Some(labels)) => {
+            (None, None, Some(labels), None) => {
                 let binding = json!({"apiVersion": "v1", "kind": "Binding",
                     "metadata": {"name": "plain", "labels": labels},
                     "target": {"kind": "Node", "name": "n"}});
                 let path = format!("{pods}/plain/binding?{DRY_RUN}");
                 setting.request(Method::POST, &path, "application/json", &binding)
             }
-            _ => bail!("a case has one of create, patch, bind"),
+            (None, None, None, Some(claim)) => {
+                let claims = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims");
+                let path = format!("{claims}?{DRY_RUN}");
+                setting.request(Method::POST, &path, "application/json", &claim.object())
+            }
+            _ => bail!("a case has one of create, patch, bind, claim"),
         }
+    }
+}
+
+impl Claim {
+    fn object(&self) -> Value {
+        let mut spec = json!({
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        });
+        lay_over(&mut spec, &self.spec);
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": self.name}, "spec": spec})
     }
 }
 

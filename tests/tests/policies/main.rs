@@ -50,6 +50,11 @@ async fn who_may_refer_to_a_users_secret() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_may_make_or_copy_a_users_home() -> Result<()> {
+    chapter("who may make or copy a user's home").await
+}
+
+#[tokio::test]
 async fn who_may_have_the_name_of_a_users_pod() -> Result<()> {
     chapter("who may have the name of a user's pod").await
 }

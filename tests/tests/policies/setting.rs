@@ -198,7 +198,8 @@ async fn apply_policies_and_roles(client: &Client, objects: Vec<Value>) -> Resul
 
 async fn introduce_people(client: &Client, operator: &str) -> Result<()> {
     let pods = ["pods", "pods/status", "pods/ephemeralcontainers", "pods/binding", "bindings"];
-    let on_pods = json!({"apiGroups": [""], "resources": pods, "verbs": ["*"]});
+    let resources = [&pods[..], &["persistentvolumeclaims"]].concat();
+    let on_pods = json!({"apiGroups": [""], "resources": resources, "verbs": ["*"]});
     let everybody = ["podder", "use-one", "debug-one", "operator", REPLICASETS];
     grant(client, "podder", "Role", "podder", &everybody, Some(on_pods)).await?;
     for (name, verb) in [("use-one", label::USE_VERB), ("debug-one", label::DEBUG_VERB)] {
