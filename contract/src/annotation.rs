@@ -36,6 +36,9 @@ pub const BUSY_REASON: &str = "catalyst.openova.io/openclaw-busy-reason";
 pub const STOP_REASON: &str = "catalyst.openova.io/openclaw-stop-reason";
 /// The user who stopped it, if one did.
 pub const STOPPED_BY: &str = "catalyst.openova.io/openclaw-stopped-by";
+/// How the pod before ended: when (RFC 3339), why, and who did it if a person did. On a user's
+/// NetworkPolicy, which outlives the pod, and on the pod that came next.
+pub const LAST_STOP: &str = "catalyst.openova.io/openclaw-last-stop";
 /// When a NetworkPolicy was last needed for a start (RFC 3339).
 pub const STARTED: &str = "catalyst.openova.io/openclaw-started";
 

@@ -88,7 +88,7 @@ pub(crate) async fn me(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Json<Value>, Problem> {
-    let server = app.model(caller.user(), &app.snapshot(caller.user())?);
+    let server = app.model(caller.user(), &app.recalled(caller.user()).await?);
     Ok(Json(json!({
         "name": caller.user().as_str(),
         "token_expires_at": caller.verified.expires_at.to_string(),

@@ -112,11 +112,24 @@ impl App {
 
     /// The same with what keeps it awake, for which its sidecar is asked.
     pub(crate) async fn describe(&self, user: &UserId) -> Result<ServerModel, Problem> {
-        let snapshot = self.snapshot(user)?;
+        let snapshot = self.recalled(user).await?;
         let model = self.model(user, &snapshot);
         let Some(pod) = snapshot.pod.as_deref().filter(|_| model.ready) else { return Ok(model) };
         let asked = self.sidecars.ask(pod).await;
         Ok(model.ending(outlook(pod, asked, &self.sleep, Timestamp::now())))
+    }
+
+    /// The same with how the last pod ended, also where this replica was not there.
+    pub(crate) async fn recalled(&self, user: &UserId) -> Result<Snapshot, Problem> {
+        let snapshot = self.snapshot(user)?;
+        if !self.servers.blueprint().has_network_policy() || !self.pods.may_recall(user) {
+            return Ok(snapshot);
+        }
+        match self.cluster.last_stop(user).await {
+            Ok(last) => self.pods.recall(user, last),
+            Err(error) => tracing::debug!(%user, %error, "nobody knows how the last pod ended"),
+        }
+        self.snapshot(user)
     }
 
     /// All servers there are. Refuses as long as nothing is known.

@@ -55,7 +55,7 @@ pub struct ServerModel {
     pub queue: Option<QueueModel>,
     /// What it was made from.
     pub template: Option<TemplateModel>,
-    /// How the pod before ended, if this replica has seen it.
+    /// How the pod before ended, if that is known.
     pub last_stop: Option<LastStop>,
 }
 

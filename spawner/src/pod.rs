@@ -1,7 +1,7 @@
 //! What the spawner remembers of a pod: what a user is told, and where the pod is. A cluster's pods
 //! are held in memory, so everything else is dropped as soon as it has been read.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use contract::{UserId, annotation, label, object, pod};
 use k8s_openapi::{
@@ -9,7 +9,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use crate::stop::Stop;
+use crate::stop::{LastStop, Stop};
 
 /// A user's pod, trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct PodView {
     pub busy: Option<Busy>,
     /// Why it is being stopped, if somebody said so.
     pub stop: Option<Stop>,
+    /// How the pod before it ended, if that was known when it was made.
+    pub last_stop: Option<Arc<LastStop>>,
     /// The hash of the template that it was made from.
     pub template: Option<String>,
     /// The containers in the order in which they run.
@@ -170,6 +172,7 @@ impl PodView {
             never_sleeps: labels.get(label::SLEEP).is_some_and(|sleep| sleep == label::SLEEP_NEVER),
             busy: Busy::of(&annotations),
             stop: Stop::of(&annotations),
+            last_stop: LastStop::noted(&annotations).map(Arc::new),
             template: annotations.get(annotation::TEMPLATE).cloned(),
             injected: spec
                 .init_containers

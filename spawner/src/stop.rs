@@ -66,6 +66,10 @@ impl StopReason {
         Self::Oom,
     ];
 
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name, as the API, the annotation and metric labels spell it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -107,7 +111,7 @@ impl Stop {
     pub(crate) fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let name = annotations.get(annotation::STOP_REASON)?;
         Some(Self {
-            reason: StopReason::ALL.into_iter().find(|reason| reason.name() == name)?,
+            reason: StopReason::named(name)?,
             by: annotations.get(annotation::STOPPED_BY).and_then(|user| user.parse().ok()),
         })
     }
@@ -128,6 +132,28 @@ impl Stop {
 }
 
 impl LastStop {
+    /// A stop that is under way.
+    #[must_use]
+    pub fn of_stop(stop: &Stop, at: Timestamp) -> Self {
+        Self { at, reason: stop.reason, by: stop.by.clone() }
+    }
+
+    /// What the annotation says.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { at, reason, by } = self;
+        let by = by.as_ref().map(|user| format!(" {user}")).unwrap_or_default();
+        format!("{at} {}{by}", reason.name())
+    }
+
+    /// Reads the annotation. `None` if there is none, or nothing that was written by us.
+    pub(crate) fn noted(annotations: &BTreeMap<String, String>) -> Option<Self> {
+        let mut words = annotations.get(annotation::LAST_STOP)?.split(' ');
+        let at = words.next()?.parse().ok()?;
+        let reason = StopReason::named(words.next()?)?;
+        Some(Self { at, reason, by: words.next().and_then(|user| user.parse().ok()) })
+    }
+
     /// How `pod`, which is gone, ended. `None` if nobody knows: somebody deleted it by other means.
     #[must_use]
     pub fn of(pod: &PodView, at: Timestamp) -> Option<Self> {
@@ -156,7 +182,25 @@ fn user<S: serde::Serializer>(user: &Option<UserId>, serializer: S) -> Result<S:
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Stop, StopReason};
+    use contract::annotation;
+
+    use super::{LastStop, Stop, StopReason};
+
+    #[test]
+    fn how_a_pod_ended_is_read_back_from_the_objects_that_outlive_it() {
+        let at = "2026-11-23T12:00:00.5Z".parse().unwrap();
+        for reason in StopReason::ALL {
+            for by in [None, "22222222-2222-4333-8444-555555555555".parse().ok()] {
+                let last = LastStop { at, reason, by };
+                let noted = [(annotation::LAST_STOP.to_owned(), last.text())].into();
+                assert_eq!(LastStop::noted(&noted), Some(last));
+            }
+        }
+        for strange in ["", "idle", "2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z x", "x idle"] {
+            let noted = [(annotation::LAST_STOP.to_owned(), strange.to_owned())].into();
+            assert_eq!(LastStop::noted(&noted), None, "{strange}");
+        }
+    }
 
     #[test]
     fn what_is_written_to_a_pod_is_read_back() {

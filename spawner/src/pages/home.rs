@@ -48,7 +48,7 @@ pub(crate) async fn home(
     if let Err(crossing) = guard::is_page_visit(&parts.headers) {
         return refuse_crossing(&app, &parts, crossing);
     }
-    let server = match app.snapshot(caller.user()) {
+    let server = match app.recalled(caller.user()).await {
         Ok(snapshot) => ServerModel::of(&snapshot),
         Err(problem) => return problem.into_response(),
     };

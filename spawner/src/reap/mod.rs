@@ -27,7 +27,7 @@ use crate::{
     cluster::{Annotated, Cluster, Deleted, Fault},
     metrics::Metrics,
     pod::PodView,
-    stop::{Stop, StopReason},
+    stop::{LastStop, Stop, StopReason},
     watch::Pods,
 };
 
@@ -182,6 +182,10 @@ impl Reaper {
                 self.metrics.reaped(reason.name());
                 let (user, outcome) = (&pod.user, reason.name());
                 tracing::info!(target: "audit", action = "sleep", %user, outcome, by = "spawner");
+                let last = LastStop::of_stop(&Stop::because(reason), Timestamp::now());
+                if self.sweeps {
+                    self.cluster.note_last_stop(user, &last).await?;
+                }
             }
             Deleted::Gone | Deleted::Replaced => self.metrics.reap_skipped("changed"),
         }

@@ -22,6 +22,7 @@ use crate::{
     metrics::Metrics,
     pod::PodView,
     render::{Blueprint, ImageNotAllowed, Objects},
+    stop::LastStop,
     template,
     watch::{Follower, Pods, Snapshot},
 };
@@ -163,7 +164,7 @@ impl Servers {
         let mut follower = self.pods.follow(user);
         let turn = follower.turn();
         let _turn = turn.lock().await;
-        let objects = self.blueprint.render_with(user, image)?;
+        let mut objects = self.blueprint.render_with(user, image)?;
         let mut admitted = None;
         for _ in 0..ATTEMPTS {
             let seen = follower.now();
@@ -177,7 +178,10 @@ impl Servers {
             }
             if admitted.is_none() {
                 admitted = Some(self.admission.admit(user)?);
-                self.prepare(user, &objects).await?;
+                let noted = self.prepare(user, &objects).await?;
+                if let Some(last) = seen.last_stop.as_deref().or(noted.as_ref()) {
+                    annotate(&mut objects.pod, annotation::LAST_STOP, last.text());
+                }
             }
             if let Some(started) = self.create(user, &objects.pod, &mut follower).await? {
                 return Ok(started);
@@ -203,8 +207,13 @@ impl Servers {
         }
     }
 
-    /// What has to be there before the pod: its home, its gateway token and its NetworkPolicy.
-    async fn prepare(&self, user: &UserId, objects: &Objects) -> Result<(), ServerError> {
+    /// What has to be there before the pod: its home, its gateway token and its NetworkPolicy. What is
+    /// noted of the pod before.
+    async fn prepare(
+        &self,
+        user: &UserId,
+        objects: &Objects,
+    ) -> Result<Option<LastStop>, ServerError> {
         let home = async {
             match &objects.home {
                 Some(claim) => self.ensure_home(user, claim).await,
@@ -222,12 +231,15 @@ impl Servers {
         let policy = async {
             if let Some(policy) = &objects.network_policy {
                 let name = object::network_policy(user);
-                let policy = needed_at(policy.clone(), Timestamp::now());
-                self.cluster.apply_network_policy(&name, &policy).await?;
+                let mut policy = policy.clone();
+                // A sweep that has seen it without a pod then fails.
+                annotate(&mut policy, annotation::STARTED, Timestamp::now().to_string());
+                let metadata = self.cluster.apply_network_policy(&name, &policy).await?;
+                return Ok(metadata.annotations.and_then(|noted| LastStop::noted(&noted)));
             }
-            Ok(())
+            Ok(None)
         };
-        tokio::try_join!(home, secret, policy).map(drop)
+        tokio::try_join!(home, secret, policy).map(|((), (), noted)| noted)
     }
 
     /// Creates the pod or adopts the one that is there. `None`: look again.
@@ -273,15 +285,13 @@ impl Servers {
     }
 }
 
-/// Writes down when the policy was needed: a sweep that has seen it without a pod then fails.
-fn needed_at(mut policy: Value, now: Timestamp) -> Value {
-    let metadata = policy.get_mut("metadata").and_then(Value::as_object_mut);
+fn annotate(object: &mut Value, name: &str, text: String) {
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
     let annotations = metadata
         .and_then(|all| all.entry("annotations").or_insert_with(|| json!({})).as_object_mut());
     if let Some(annotations) = annotations {
-        annotations.insert(annotation::STARTED.to_owned(), now.to_string().into());
+        annotations.insert(name.to_owned(), text.into());
     }
-    policy
 }
 
 impl Started {

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use contract::{UserId, object};
+use k8s_openapi::jiff::Timestamp;
 
 use super::{ATTEMPTS, ServerError, Servers, WATCH_LAG};
 use crate::{
     cluster::Deleted,
     pod::PodView,
-    stop::Stop,
+    stop::{LastStop, Stop},
     watch::{Follower, Snapshot},
 };
 
@@ -84,7 +85,10 @@ impl Servers {
                 tracing::warn!(%user, %error, "the pod does not say why it is stopped");
             }
             match self.cluster.delete_pod(&name, &uid).await? {
-                Deleted::Yes => return Ok(noticed(&mut follower, uid).await),
+                Deleted::Yes => {
+                    self.note(user, stop).await;
+                    return Ok(noticed(&mut follower, uid).await);
+                }
                 Deleted::Gone => return Ok(Stopped::Gone),
                 // A pod that the watch has not brought yet: look again.
                 Deleted::Replaced => {
@@ -93,6 +97,17 @@ impl Servers {
             }
         }
         Err(ServerError::Restless(name))
+    }
+
+    /// Notes where it lasts why the pod was stopped. Best effort, as what the pod says itself.
+    async fn note(&self, user: &UserId, stop: &Stop) {
+        if !self.blueprint.has_network_policy() {
+            return;
+        }
+        let last = LastStop::of_stop(stop, Timestamp::now());
+        if let Err(error) = self.cluster.note_last_stop(user, &last).await {
+            tracing::warn!(%user, %error, "a replica that begins later will not know of this stop");
+        }
     }
 
     /// The pod, from the watch; if that shows none, from the API server, because a start on another

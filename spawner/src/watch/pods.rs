@@ -20,7 +20,8 @@ use crate::{
     stop::LastStop,
 };
 
-/// How many stopped users' last stops are remembered, about 100 bytes each.
+/// How many stopped users' last stops are remembered, about 100 bytes each. For more, the cluster is
+/// asked each time.
 const MOST_REMEMBERED: usize = 50_000;
 
 /// All users' pods, as the last watch event left them. Clones look at the same.
@@ -40,6 +41,8 @@ struct User {
     waiting: usize,
     /// Held by the one start of this replica that writes; see [`Follower::turn`].
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// The cluster was asked how the pod before ended.
+    recalled: bool,
 }
 
 /// One user's pod at one moment, and what is noted about it.
@@ -47,7 +50,7 @@ struct User {
 pub struct Snapshot {
     /// The pod, if there is one.
     pub pod: Option<Arc<PodView>>,
-    /// How the one before ended, if this replica has seen it.
+    /// How the one before ended, as far as this replica knows.
     pub last_stop: Option<Arc<LastStop>>,
     notes: Arc<[Note]>,
 }
@@ -71,7 +74,7 @@ impl Snapshot {
     /// A pod about which nothing is noted yet.
     #[must_use]
     pub fn of(pod: PodView) -> Self {
-        Self { pod: Some(Arc::new(pod)), last_stop: None, notes: Arc::default() }
+        Self::default().with_pod(pod)
     }
 
     /// What to say about it.
@@ -99,7 +102,8 @@ impl Snapshot {
 
     fn with_pod(&self, pod: PodView) -> Self {
         let notes = self.notes.iter().filter(|note| note.pod_uid == pod.uid).cloned().collect();
-        Self { pod: Some(Arc::new(pod)), notes, last_stop: self.last_stop.clone() }
+        let last_stop = pod.last_stop.clone().or_else(|| self.last_stop.clone());
+        Self { pod: Some(Arc::new(pod)), notes, last_stop }
     }
 
     /// The `pod` is gone.
@@ -154,6 +158,29 @@ impl Pods {
             turn: Arc::clone(&known.turn),
             waits: false,
         }
+    }
+
+    /// Whether the cluster may know how `user`'s last pod ended, and has not been asked.
+    pub(crate) fn may_recall(&self, user: &UserId) -> bool {
+        self.lock().get(user).is_none_or(|known| {
+            let seen = known.snapshots.borrow();
+            !known.recalled && seen.pod.is_none() && seen.last_stop.is_none()
+        })
+    }
+
+    /// What the cluster knows of how `user`'s last pod ended. What was seen here since is newer.
+    pub(crate) fn recall(&self, user: &UserId, last: Option<LastStop>) {
+        let mut users = self.lock();
+        let known = users.entry(user.clone()).or_default();
+        known.recalled = true;
+        known.snapshots.send_if_modified(|seen| {
+            let news = last.is_some() && seen.last_stop.is_none();
+            if news {
+                seen.last_stop = last.map(Arc::new);
+            }
+            news
+        });
+        forget_if_unused(&mut users, user);
     }
 
     /// Whether everything was listed once.
@@ -282,7 +309,7 @@ impl User {
     }
 
     fn is_remembered(&self) -> bool {
-        self.snapshots.borrow().last_stop.is_some()
+        self.recalled || self.snapshots.borrow().last_stop.is_some()
     }
 }
 

@@ -150,6 +150,53 @@ async fn who_still_waits_when_a_replica_ends_is_sent_to_the_next_one() {
     assert_eq!(api.created().len(), 1);
 }
 
+#[tokio::test]
+async fn how_a_workspace_ended_is_known_to_replicas_that_were_not_there() {
+    let api = ApiServer::new();
+    let one = replica(&api).await;
+    one.ask(Method::POST, SERVER).await;
+    one.ask(Method::DELETE, SERVER).await;
+    assert_eq!(
+        api.calls().len(),
+        3 + 3,
+        "a stop says why, deletes, and notes it: {:?}",
+        api.calls()
+    );
+    api.remove(&pod_name());
+    one.until("Stopped").await;
+
+    let two = replica(&api).await;
+    let server = two.ask(Method::GET, SERVER).await.json();
+    assert_eq!(server["last_stop"]["reason"], "user", "{server}");
+    assert_eq!(server["last_stop"]["by"], edge::oidc::testing::ALICE);
+    assert!(server["message"].as_str().unwrap().contains("You stopped it"), "{server}");
+    for _ in 0..3 {
+        two.ask(Method::GET, SERVER).await;
+    }
+    assert_eq!(api.count("list one networkpolicy"), 1, "asked once");
+
+    // The pod that follows carries it on, to replicas that have seen neither.
+    let before = api.calls().len();
+    two.ask(Method::POST, SERVER).await;
+    assert_eq!(api.calls().len() - before, 3, "a start is still three writes: {:?}", api.calls());
+    let three = replica(&api).await;
+    let server = three.ask(Method::GET, SERVER).await.json();
+    assert_eq!(
+        (&server["last_stop"]["reason"], &server["pending"]),
+        (&json!("user"), &json!("spawn"))
+    );
+}
+
+#[tokio::test]
+async fn who_never_had_a_workspace_is_looked_up_once() {
+    let api = ApiServer::new();
+    let house = replica(&api).await;
+    for _ in 0..3 {
+        assert_eq!(house.ask(Method::GET, SERVER).await.json()["last_stop"], Value::Null);
+    }
+    assert_eq!(api.count("list one networkpolicy"), 1);
+}
+
 /// What a Service does: requests go to replicas that are not on their way out.
 struct Service {
     api: ApiServer,

@@ -122,7 +122,8 @@ async fn an_unused_workspace_sleeps_and_says_why() {
     house.until("Stopping").await;
     let pod = house.api.pod(&pod_name()).unwrap();
     assert_eq!(pod["metadata"]["annotations"]["catalyst.openova.io/openclaw-stop-reason"], "idle");
-    assert_eq!(house.api.calls(), ["annotate pod", "delete pod"]);
+    house.api.saw("annotate networkpolicy").await;
+    assert_eq!(house.api.calls(), ["annotate pod", "delete pod", "annotate networkpolicy"]);
     house.api.remove(&pod_name());
     house.until("Stopped").await;
     let server = house.ask(Method::GET, SERVER).await.json();

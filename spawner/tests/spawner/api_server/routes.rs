@@ -313,19 +313,52 @@ async fn apply_policy(
     Path(name): Path<String>,
     request: Request<Body>,
 ) -> Response {
+    if request.headers()["content-type"] == "application/merge-patch+json" {
+        return annotate_policy(&api, &name, request).await;
+    }
     assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
     let query = request.uri().query().unwrap().to_owned();
     assert!(query.contains("fieldManager=openclaw-spawner"), "{query}");
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let policy: Value = serde_json::from_slice(&body).unwrap();
+    let mut policy: Value = serde_json::from_slice(&body).unwrap();
+    let noted = api.policy(&name).map(|known| known["metadata"]["annotations"][LAST_STOP].clone());
+    if let Some(last) = noted.filter(Value::is_string) {
+        // Another field manager's.
+        policy["metadata"]["annotations"][LAST_STOP] = last;
+    }
     api.put_policy(&name, policy.clone());
     api.note("apply networkpolicy".to_owned());
     Json(policy).into_response()
 }
 
-async fn list_policies(State(api): State<ApiServer>) -> Response {
-    let items: Vec<Value> = api.lock().policies.values().cloned().collect();
-    api.note("list networkpolicies".to_owned());
+const LAST_STOP: &str = contract::annotation::LAST_STOP;
+
+async fn annotate_policy(api: &ApiServer, name: &str, request: Request<Body>) -> Response {
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let merge: Value = serde_json::from_slice(&body).unwrap();
+    let policy = api.policy(name).map(|mut policy| {
+        policy["metadata"]["annotations"][LAST_STOP] =
+            merge["metadata"]["annotations"][LAST_STOP].clone();
+        api.put_policy(name, policy.clone());
+        policy
+    });
+    api.note("annotate networkpolicy".to_owned());
+    match policy {
+        Some(policy) => Json(policy).into_response(),
+        None => refuse(404, "NotFound", "networkpolicies not found"),
+    }
+}
+
+async fn list_policies(
+    State(api): State<ApiServer>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let named = query.get("fieldSelector").map(|field| field.replace("metadata.name=", ""));
+    let wanted = |(name, _): &(&String, &Value)| named.as_ref().is_none_or(|one| one == *name);
+    let items: Vec<Value> =
+        api.lock().policies.iter().filter(wanted).map(|(_, policy)| policy.clone()).collect();
+    let what = if named.is_some() { "one networkpolicy" } else { "networkpolicies" };
+    api.note(format!("list {what}"));
     Json(json!({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items}))
         .into_response()
 }
