@@ -5,6 +5,7 @@
 pub mod annotation;
 pub mod cookie;
 pub mod env;
+pub mod header;
 pub mod label;
 pub mod newapi;
 pub mod object;

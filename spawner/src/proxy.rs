@@ -1,18 +1,23 @@
 //! Every path that is not the spawner's own goes to the caller's pod: HTTP, event streams and
 //! WebSockets. A request that comes while the pod starts waits for it, with its body unread.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Json,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use contract::{UserId, object};
 use edge::{
     problem::Problem,
     proxy::{Fault, forward},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio::sync::SemaphorePermit;
 
 use crate::{
@@ -22,6 +27,7 @@ use crate::{
     metrics::Metrics,
     model::{MY_SERVER, ServerModel},
     pages::home,
+    pod::PodView,
     state::{State as Stage, Status},
     watch::Snapshot,
 };
@@ -73,7 +79,7 @@ pub(crate) async fn to_own_pod(
 /// How far a request got.
 enum Reached {
     /// The caller's sidecar is there.
-    At(Authority),
+    At(SocketAddr),
     /// It is not, and the caller does not want to wait.
     NotYet(Snapshot),
 }
@@ -104,15 +110,26 @@ async fn reach(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Reache
 async fn deliver(
     app: &Arc<App>,
     caller: &Caller,
-    sidecar: Authority,
+    sidecar: SocketAddr,
     request: Request,
 ) -> Response {
+    // An address is always a valid authority.
+    let Ok(authority) = sidecar.to_string().parse() else { return no_such_page().into_response() };
     let session = caller.stream(app);
     keep_open(app, caller);
     let edit = |headers: &mut HeaderMap| {
         headers.insert(header::AUTHORIZATION, caller.authorization.clone());
     };
-    let mut answer = forward(request, &app.upstream.at(sidecar), edit, session).await;
+    let mut answer = forward(request, &app.upstream.at(authority), edit, session).await;
+    if answer
+        .headers_mut()
+        .remove(REFUSED)
+        .is_some_and(|why| why == contract::header::REFUSED_OTHER_USER)
+    {
+        lost(app, caller.user(), sidecar.ip());
+        app.metrics.proxied("address_taken");
+        return not_running(&Status::lost()).into_response();
+    }
     if app.login.is_some() {
         stay_apart(answer.headers_mut());
     }
@@ -120,6 +137,24 @@ async fn deliver(
     app.metrics.proxied(fault.map_or("forwarded", |fault| fault.code()));
     answer
 }
+
+/// Another user's sidecar answered: the address is another pod's by now, and the watch has not said
+/// so. Nothing more is sent there, and the API server is asked once where the user's own pod is.
+fn lost(app: &Arc<App>, user: &UserId, address: IpAddr) {
+    if !app.pods.doubt(user, address) {
+        return;
+    }
+    tracing::warn!(%user, %address, "another user's sidecar answered; looking the pod up");
+    let (app, user) = (Arc::clone(app), user.clone());
+    tokio::spawn(async move {
+        match app.cluster.pod(&object::pod(&user)).await {
+            Ok(pod) => app.pods.looked_up(&user, pod.and_then(PodView::of)),
+            Err(error) => tracing::warn!(%user, %error, "the pod cannot be looked up"),
+        }
+    });
+}
+
+const REFUSED: HeaderName = HeaderName::from_static(contract::header::REFUSED);
 
 /// Removes from a pod's answer what would reach our own pages, which share its origin: our cookies,
 /// a service worker's wider scope, the order to forget all cookies, and the isolation by which a page
@@ -163,13 +198,11 @@ fn worker_refused() -> Problem {
 }
 
 /// Where the sidecar of a ready pod listens.
-fn sidecar(app: &App, snapshot: &Snapshot) -> Option<Authority> {
+fn sidecar(app: &App, snapshot: &Snapshot) -> Option<SocketAddr> {
     if snapshot.status().state != Stage::Ready {
         return None;
     }
-    let address = SocketAddr::new(snapshot.pod.as_deref()?.ip?, app.sidecar_port);
-    // An address is always a valid authority.
-    address.to_string().parse().ok()
+    Some(SocketAddr::new(snapshot.pod.as_deref()?.ip?, app.sidecar_port))
 }
 
 /// `Prefer: respond-async` (RFC 7240 section 4.1).

@@ -5,14 +5,14 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     response::{IntoResponse, Response},
 };
-use contract::UserId;
+use contract::{UserId, header};
 use edge::{
     activity::Activity,
     oidc::{Rejection, Token, UnixTime, Verifier},
     proxy::{Fault, Session, Upstream, forward, request::Refusal},
     sessions::Sessions,
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::metrics::GateMetrics;
 use crate::gateway_auth::Credentials;
@@ -48,7 +48,9 @@ impl Gate {
         let credentials = |headers: &mut HeaderMap| self.credentials.present(headers, client);
         let in_flight = self.activity.request();
         let session = session.counted_by(&self.activity);
-        let response = forward(request, &self.upstream, credentials, session).await;
+        let mut response = forward(request, &self.upstream, credentials, session).await;
+        // Ours to say.
+        response.headers_mut().remove(REFUSED);
         // What did not reach the runtime keeps nothing awake.
         let failed = response.extensions().get::<Fault>().is_some()
             || response.extensions().get::<Refusal>().is_some();
@@ -67,7 +69,17 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
             let reason = rejection.reason();
             let method = request.method().as_str();
             tracing::info!(method, path, reason, detail = %rejection, "refused");
-            rejection.into_response()
+            let is_other_user = rejection == Rejection::OtherUser;
+            let mut response = rejection.into_response();
+            if is_other_user {
+                // The spawner sends a user's token to nobody else's pod, so it has to look again
+                // where the user's own is.
+                let why = HeaderValue::from_static(header::REFUSED_OTHER_USER);
+                response.headers_mut().insert(REFUSED, why);
+            }
+            response
         }
     }
 }
+
+const REFUSED: HeaderName = HeaderName::from_static(header::REFUSED);

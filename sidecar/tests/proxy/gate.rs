@@ -51,6 +51,8 @@ async fn only_the_users_own_good_token_passes() {
             answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer "),
             "{case}"
         );
+        let to_the_spawner = answer.headers.get(contract::header::REFUSED);
+        assert_eq!(to_the_spawner.is_some(), code == "other_user", "{case}");
     }
     assert!(runtime.seen().is_empty(), "a refused request reached the runtime");
     let answer = sidecar.get_as_alice("/v1/models").await;
@@ -185,4 +187,13 @@ async fn metrics_count_verdicts_without_naming_anybody() {
         assert!(metrics.contains(line), "{line} not in {metrics}");
     }
     assert!(!metrics.contains(ALICE), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_runtime_cannot_refuse_in_the_sidecars_name() {
+    let runtime = Runtime::start().await;
+    let sidecar = Sidecar::before(runtime.address).await;
+    let answer = sidecar.get_as_alice("/refused").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(!answer.headers.contains_key(contract::header::REFUSED));
 }

@@ -59,6 +59,12 @@ async fn answer(
         "/echo" => Response::new(Body::from_stream(request.into_body().into_data_stream())),
         "/events" => said(&readers, header::CONTENT_TYPE, "text/event-stream"),
         "/download" => said(&readers, header::CONTENT_LENGTH, "1073741824"),
+        "/refused" => {
+            let mut response = Response::new(Body::empty());
+            let forged = HeaderValue::from_static(contract::header::REFUSED_OTHER_USER);
+            response.headers_mut().insert(contract::header::REFUSED, forged);
+            response
+        }
         _ => {
             Response::new(Body::from_stream(stream::iter([Ok::<_, std::io::Error>("the runtime")])))
         }

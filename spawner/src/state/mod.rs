@@ -123,6 +123,11 @@ impl Status {
         Self { state, reason: Some(reason), message: message.into() }
     }
 
+    /// It is ready, as far as the cluster says, and somebody else is at its address.
+    pub(crate) fn lost() -> Self {
+        Self::held_up(State::Starting, Reason::AddressTaken, ADDRESS_TAKEN)
+    }
+
     /// Whether whoever waits should go on waiting: it is on its way, and nobody has to act first.
     #[must_use]
     pub fn is_worth_waiting(&self) -> bool {
@@ -248,6 +253,11 @@ fn not_prepared(notes: &Notes<'_>) -> Option<Status> {
     );
     Some(Status::held_up(State::Initializing, Reason::Sandbox, message))
 }
+
+/// Said of a pod at whose address another user's sidecar answered.
+const ADDRESS_TAKEN: &str = "The address of your workspace belongs to another pod by now, which let \
+    nothing through. It goes on as soon as the cluster says where your workspace is; if this lasts, \
+    stop and start it.";
 
 /// Said of a pod that nothing could be forwarded to.
 const NOT_INJECTED: &str = "Your workspace was created without its auth sidecar, so it cannot be \

@@ -29,6 +29,8 @@ pub enum Reason {
     Evicted,
     /// The program ended by itself.
     Ended,
+    /// Another pod has its address by now.
+    AddressTaken,
     /// The webhook did not put the auth sidecar in.
     NotInjected,
 }
@@ -52,6 +54,7 @@ impl Reason {
             Self::OutOfMemory => "out_of_memory",
             Self::Evicted => "evicted",
             Self::Ended => "ended",
+            Self::AddressTaken => "address_taken",
             Self::NotInjected => "not_injected",
         }
     }
@@ -60,6 +63,9 @@ impl Reason {
     /// pass by itself.
     #[must_use]
     pub fn needs_somebody(self) -> bool {
-        !matches!(self, Self::Unschedulable | Self::Volume | Self::Sandbox | Self::Crash)
+        !matches!(
+            self,
+            Self::Unschedulable | Self::Volume | Self::Sandbox | Self::Crash | Self::AddressTaken
+        )
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -53,6 +54,8 @@ pub struct Snapshot {
     /// How the one before ended, as far as this replica knows.
     pub last_stop: Option<Arc<LastStop>>,
     notes: Arc<[Note]>,
+    /// Another user's sidecar answered at the pod's address.
+    doubted: bool,
 }
 
 /// Hears of every change of one user's pod, for as long as it lives.
@@ -81,6 +84,9 @@ impl Snapshot {
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = state::derive(self.pod.as_deref(), &self.notes);
+        if self.doubted && status.state == State::Ready {
+            return Status::lost();
+        }
         if let (State::Stopped, Some(last)) = (status.state, &self.last_stop) {
             status.message = format!("{} {}", status.message, last.reason.words());
         }
@@ -103,7 +109,10 @@ impl Snapshot {
     fn with_pod(&self, pod: PodView) -> Self {
         let notes = self.notes.iter().filter(|note| note.pod_uid == pod.uid).cloned().collect();
         let last_stop = pod.last_stop.clone().or_else(|| self.last_stop.clone());
-        Self { pod: Some(Arc::new(pod)), notes, last_stop }
+        let is_where_it_was = |known: &PodView| known.uid == pod.uid && known.ip == pod.ip;
+        let doubted =
+            self.doubted && pod.is_reachable() && self.pod.as_deref().is_some_and(is_where_it_was);
+        Self { pod: Some(Arc::new(pod)), notes, last_stop, doubted }
     }
 
     /// The `pod` is gone.
@@ -157,6 +166,30 @@ impl Pods {
             receiver: Some(known.snapshots.subscribe()),
             turn: Arc::clone(&known.turn),
             waits: false,
+        }
+    }
+
+    /// Another user's sidecar answered at this address of `user`'s pod, so nothing is sent there any
+    /// more. Whether that is news, and the pod has to be looked up.
+    pub(crate) fn doubt(&self, user: &UserId, address: IpAddr) -> bool {
+        let users = self.lock();
+        users.get(user).is_some_and(|known| {
+            known.snapshots.send_if_modified(|seen| {
+                let is_there = seen.pod.as_ref().is_some_and(|pod| pod.ip == Some(address));
+                let news = is_there && !seen.doubted;
+                seen.doubted |= is_there;
+                news
+            })
+        })
+    }
+
+    /// The API server says that `user`'s pod is this now. What the watch has brought since is newer.
+    pub(crate) fn looked_up(&self, user: &UserId, now: Option<PodView>) {
+        let Some(known) = self.of(user).and_then(|seen| seen.pod) else { return };
+        match now {
+            None => self.remove(&known),
+            Some(pod) if pod.version > known.version => self.apply(pod),
+            Some(_) => {}
         }
     }
 

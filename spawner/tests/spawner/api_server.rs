@@ -144,6 +144,12 @@ impl ApiServer {
         self.lock().pods.insert(name, pod);
     }
 
+    /// The pod is this now, and no watch has told yet.
+    pub(crate) fn replace_unseen(&self, pod: Value) {
+        let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
+        self.lock().pods.insert(name, pod);
+    }
+
     /// Merges `status` into the pod's, as the kubelet would.
     pub(crate) fn set_status(&self, name: &str, status: Value) {
         let mut objects = self.lock();

@@ -27,6 +27,7 @@ mod pages;
 mod program;
 mod reach;
 mod replicas;
+mod reuse;
 mod scale;
 mod sessions;
 mod sidecar;
