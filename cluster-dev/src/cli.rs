@@ -47,6 +47,9 @@ enum Command {
         /// Same as --mode control-plane-only: needs neither root nor Docker, runs no pods
         #[arg(long, conflicts_with = "mode")]
         control_plane_only: bool,
+        /// Have the API server write down who asked it for what; not with kind
+        #[arg(long, env = "CLUSTER_DEV_AUDIT")]
+        audit: bool,
     },
     /// End the cluster: processes, mounts, namespaces, rules, state
     Down,
@@ -66,9 +69,9 @@ pub(crate) fn run() -> Result<()> {
     let cli = Cli::parse();
     let layout = Layout::new(cli.folders.state, cli.folders.cache)?;
     match cli.command {
-        Command::Up { mode, control_plane_only } => {
+        Command::Up { mode, control_plane_only, audit } => {
             let mode = if control_plane_only { Some(Mode::ControlPlaneOnly) } else { mode };
-            up::run(&layout, mode)
+            up::run(&layout, mode, audit)
         }
         Command::Down => down::run(&layout),
         Command::Status => status::run(&layout),

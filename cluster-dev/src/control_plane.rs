@@ -68,12 +68,16 @@ fn remembered_ports(layout: &Layout) -> Result<[u16; 3]> {
 }
 
 /// Starts etcd and kube-apiserver and waits until the API answers.
-pub(crate) fn start_api(layout: &Layout, mode: Mode) -> Result<()> {
+pub(crate) fn start_api(layout: &Layout, mode: Mode, audit: bool) -> Result<()> {
     let place = Place::of(mode, layout)?;
     pki::ensure(layout, &format!("https://{}:{}", place.address, place.port))?;
     report::step("etcd and kube-apiserver", || {
         let etcd = process::start(layout, "etcd", &etcd(layout, &place)?)?;
-        let api = process::start(layout, "kube-apiserver", &api_server(layout, &place))?;
+        let mut api = api_server(layout, &place);
+        if audit {
+            write_audit_log(&mut api, layout)?;
+        }
+        let api = process::start(layout, "kube-apiserver", &api)?;
         process::wait_until("kube-apiserver", Duration::from_secs(120), &[&etcd, &api], || {
             Ok(kubectl::succeeds(layout, &["get", "--raw", "/readyz"]))
         })
@@ -143,6 +147,21 @@ fn api_server(layout: &Layout, place: &Place) -> Command {
     // Otherwise `kubectl logs` looks up the node's name.
     command.args(["--kubelet-preferred-address-types", "InternalIP"]);
     command
+}
+
+/// Who asked for what and when, without the objects; each answer once.
+const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+"rules": [{"level": "Metadata"}]}
+"#;
+
+fn write_audit_log(command: &mut Command, layout: &Layout) -> Result<()> {
+    let policy = layout.state.join("audit-policy.json");
+    std::fs::write(&policy, AUDIT_POLICY)?;
+    command.arg("--audit-policy-file").arg(policy);
+    command.arg("--audit-log-path").arg(layout.audit_log());
+    // In MB: what a benchmark reads must not be rotated away.
+    command.args(["--audit-log-maxsize", "4000"]);
+    Ok(())
 }
 
 fn controller_manager(layout: &Layout) -> Command {

@@ -25,6 +25,7 @@ pub(crate) fn print(layout: &Layout) -> Result<()> {
     println!("REGISTRY={}", images::REGISTRY);
     println!("IMAGE_TAG={}", images::loaded_tag(layout));
     println!("TOOLS={}", tools::bin(layout)?.display());
+    println!("AUDIT_LOG={}", layout.audit_log().display());
     println!("STATE_DIR={}", layout.state.display());
     println!("CACHE_DIR={}", layout.cache.display());
     Ok(())

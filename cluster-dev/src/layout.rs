@@ -66,6 +66,11 @@ impl Layout {
         self.state.join("logs")
     }
 
+    /// What the API server writes down with `up --audit`.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.logs().join("audit.jsonl")
+    }
+
     pub(crate) fn pids(&self) -> PathBuf {
         self.state.join("pids")
     }

@@ -12,14 +12,15 @@ use crate::{
     tools::{self, Tool},
 };
 
-/// Brings the cluster up; each step leaves alone what is already there.
-pub(crate) fn run(layout: &Layout, asked: Option<Mode>) -> Result<()> {
+/// Brings the cluster up; each step leaves alone what is already there. With `audit` an API server that
+/// is started writes an audit log.
+pub(crate) fn run(layout: &Layout, asked: Option<Mode>, audit: bool) -> Result<()> {
     let started = SystemTime::now();
     let _lock = layout.lock()?;
     let mode = Mode::choose(layout, asked)?;
     packages::ensure(mode)?;
     tools::ensure(layout, tools_for(mode))?;
-    start(layout, mode).with_context(|| {
+    start(layout, mode, audit).with_context(|| {
         format!(
             "the cluster did not come up; logs are in {}, `cluster-dev down` removes it",
             layout.logs().display()
@@ -32,14 +33,14 @@ pub(crate) fn run(layout: &Layout, asked: Option<Mode>) -> Result<()> {
     Ok(())
 }
 
-fn start(layout: &Layout, mode: Mode) -> Result<()> {
+fn start(layout: &Layout, mode: Mode, audit: bool) -> Result<()> {
     match mode {
         Mode::Kind => kind::up(layout),
-        Mode::ControlPlaneOnly => control_plane::start_api(layout, mode),
+        Mode::ControlPlaneOnly => control_plane::start_api(layout, mode, audit),
         Mode::Namespace => {
             report::step("network namespace", || network::up(layout))?;
             node::make_cgroups()?;
-            control_plane::start_api(layout, mode)?;
+            control_plane::start_api(layout, mode, audit)?;
             let controllers = control_plane::start_controllers(layout)?;
             addons::make_storage_class(layout)?;
             addons::start_registry(layout)?;
