@@ -158,7 +158,7 @@ $(CARGO_DENY)/bin/cargo-deny:
 	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
 .PHONY: bench
-bench: bench-webhook bench-sidecar ## goals, and ratios beside a peer or a baseline; results in target/bench too
+bench: bench-webhook bench-sidecar bench-spawner ## goals, and ratios beside a peer or a baseline; results in target/bench too
 
 BENCH_STATE := $(CURDIR)/target/bench/cluster
 
@@ -177,6 +177,19 @@ bench-sidecar: toolchain ## the sidecar beside HAProxy, Envoy and Apache (6 minu
 	$$(sed -n 's/^ENV \(CARGO_PROFILE_.*\)/env \1/p' Dockerfile) cargo build --profile image --target $(TARGET) -p sidecar --target-dir target/bench
 	cargo build --release -p bench
 	target/release/bench-sidecar --sidecar target/bench/$(TARGET)/image/sidecar
+
+# The spawner and the sidecar as the Dockerfile builds them; the webhook only tells what pods look like.
+.PHONY: bench-spawner
+bench-spawner: toolchain ## the spawner: spawns, wake-ups, API calls, requests beside HAProxy and Envoy, memory (10 minutes, two quiet cores)
+	cargo build --quiet -p cluster-dev
+	cargo build --profile image --target $(TARGET) -p webhook
+	$$(sed -n 's/^ENV \(CARGO_PROFILE_.*\)/env \1/p' Dockerfile) cargo build --profile image --target $(TARGET) -p sidecar -p spawner --target-dir target/bench
+	cargo build --release -p bench
+	@export CLUSTER_DEV_STATE=$(BENCH_STATE); mkdir -p target/bench; \
+	$(CLUSTER) up --control-plane-only --audit && export $$($(CLUSTER) env) && \
+	target/release/bench-spawner --spawner target/bench/$(TARGET)/image/spawner \
+	  --sidecar target/bench/$(TARGET)/image/sidecar --webhook $(BINARIES)/webhook; status=$$?; \
+	$(CLUSTER) down; exit $$status
 
 .PHONY: up
 up: ## a one-node cluster: kind where Docker runs, otherwise the real parts on this host

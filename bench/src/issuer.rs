@@ -22,11 +22,14 @@ use serde_json::{Value, json};
 /// How long tokens live, in seconds: longer than any run.
 const LIFETIME: u64 = 3600;
 
+/// What an issuer signs with.
+pub(crate) struct Keys(Idp);
+
 /// An issuer that serves until it is dropped.
 pub(crate) struct Issuer {
     /// The claim `iss`.
     pub(crate) url: String,
-    keys: Idp,
+    keys: Keys,
     authority: Authority,
     _serving: Trigger,
 }
@@ -39,6 +42,37 @@ pub(crate) struct Case {
     pub(crate) good: bool,
 }
 
+impl Keys {
+    /// New ones.
+    pub(crate) fn new() -> Self {
+        Self(Idp::new(""))
+    }
+
+    /// The key set, as JSON.
+    pub(crate) fn jwks(&self) -> Value {
+        json!({"keys": [self.0.jwk()]})
+    }
+
+    /// `count` different tokens of the same user, all good.
+    pub(crate) fn tokens(&self, issuer: &str, count: usize) -> Vec<String> {
+        let claims = good(issuer, ALICE);
+        (0..count)
+            .map(|number| self.0.token(&with(claims.clone(), json!({"jti": number.to_string()}))))
+            .collect()
+    }
+
+    /// A good token of this user.
+    fn token_of(&self, issuer: &str, user: &str) -> String {
+        self.0.token(&good(issuer, user))
+    }
+}
+
+/// Claims of a good token.
+fn good(issuer: &str, user: &str) -> Value {
+    let now = UnixTime::now();
+    with(claims(issuer, user, now), json!({"exp": now.as_secs() + LIFETIME}))
+}
+
 impl Issuer {
     pub(crate) async fn start() -> Result<Self> {
         let authority = Authority::new("bench CA", Validity::days(1))?;
@@ -47,9 +81,9 @@ impl Issuer {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Listener::bind(address, "issuer").await?;
         let url = format!("https://{}/realms/acme", listener.local_addr());
-        let keys = Idp::new("");
+        let keys = Keys::new();
         let (trigger, shutdown) = Shutdown::manual();
-        let router = documents(&url, json!({"keys": [keys.jwk()]}));
+        let router = documents(&url, keys.jwks());
         tokio::spawn(serve(
             listener,
             Some(TlsConfig::new(tls)),
@@ -62,19 +96,19 @@ impl Issuer {
 
     /// `count` different tokens of the same user, all good.
     pub(crate) fn tokens(&self, count: usize) -> Vec<String> {
-        let claims = self.claims();
-        (0..count)
-            .map(|number| {
-                self.keys.token(&with(claims.clone(), json!({"jti": number.to_string()})))
-            })
-            .collect()
+        self.keys.tokens(&self.url, count)
+    }
+
+    /// A good token of this user.
+    pub(crate) fn token_of(&self, user: &str) -> String {
+        self.keys.token_of(&self.url, user)
     }
 
     /// What a verifier must tell apart.
     pub(crate) fn cases(&self) -> Vec<Case> {
         let changed = |what, changes: Value| Case {
             what,
-            token: Some(self.keys.token(&with(self.claims(), changes))),
+            token: Some(self.keys.0.token(&with(self.claims(), changes))),
             good: false,
         };
         let now = UnixTime::now().as_secs();
@@ -95,12 +129,12 @@ impl Issuer {
 
     /// The key set, as JSON.
     pub(crate) fn jwks(&self) -> Value {
-        json!({"keys": [self.keys.jwk()]})
+        self.keys.jwks()
     }
 
     /// The key as `SubjectPublicKeyInfo` in PEM.
     pub(crate) fn public_key_pem(&self) -> Result<String> {
-        let jwk = self.keys.jwk();
+        let jwk = self.keys.0.jwk();
         let number = |name| -> Result<Vec<u8>> {
             let text = jwk.get(name).and_then(Value::as_str).context("no RSA key")?;
             Ok(BASE64_URL_SAFE_NO_PAD.decode(text)?)
@@ -123,8 +157,7 @@ impl Issuer {
     }
 
     fn claims(&self) -> Value {
-        let now = UnixTime::now();
-        with(claims(&self.url, ALICE, now), json!({"exp": now.as_secs() + LIFETIME}))
+        good(&self.url, ALICE)
     }
 }
 

@@ -3,6 +3,7 @@
 mod closed;
 mod connection;
 mod paced;
+mod saturate;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
@@ -11,8 +12,9 @@ use edge::oidc::testing::AUDIENCE;
 
 pub(crate) use self::{
     closed::Closed,
-    connection::Connection,
+    connection::{Answer, Connection},
     paced::{Latency, paced},
+    saturate::{CONNECTIONS, STRETCH, WARM_UP, saturate},
 };
 
 /// Requests, sent in turn by all connections together.

@@ -5,11 +5,17 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::{Connection, Target};
 
-/// Answers' times at a fixed rate, sorted, in microseconds.
+/// Answers' times, sorted; those of [`paced`] are in microseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency(Vec<f64>);
 
 impl Latency {
+    /// Of times in any order, and in any unit.
+    pub(crate) fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
     /// The time within which `percent` of the requests were answered.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let last = self.0.len().saturating_sub(1);
@@ -55,9 +61,7 @@ pub(crate) async fn paced(
         ended??;
     }
     ensure!(clock.join().is_ok(), "the clock stopped");
-    let mut took = took.take();
-    took.sort_by(f64::total_cmp);
-    Ok(Latency(took))
+    Ok(Latency::of(took.take()))
 }
 
 /// The clock, a thread of its own: the runtime's timers are a millisecond coarse. A request is due

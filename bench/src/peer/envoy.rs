@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use anyhow::Result;
-use edge::oidc::testing::{ALICE, AUDIENCE};
+use edge::oidc::testing::AUDIENCE;
 use serde_json::json;
 
 use super::{GATEWAY_TOKEN, Setup, packages, version};
@@ -12,10 +12,11 @@ const CACHED_TOKENS: u32 = 256;
 /// Envoy with its filter `jwt_authn`, one worker, the keys in the configuration, its cache on.
 pub(super) fn prepare(setup: &Setup<'_>) -> Result<(Command, String)> {
     let program = packages::envoy()?;
+    let subjects = setup.user.map(|user| json!({"exact": user}));
     let authn = json!({
         "@type": extension("filters.http.jwt_authn.v3.JwtAuthentication"),
         "providers": {"issuer": {
-            "issuer": setup.issuer.url, "audiences": [AUDIENCE], "subjects": {"exact": ALICE},
+            "issuer": setup.issuer.url, "audiences": [AUDIENCE], "subjects": subjects,
             "local_jwks": {"inline_string": setup.issuer.jwks().to_string()},
             "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
             "jwt_cache_config": {"jwt_cache_size": CACHED_TOKENS},

@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use anyhow::Result;
-use edge::oidc::testing::{ALICE, AUDIENCE};
+use edge::oidc::testing::AUDIENCE;
 
 use super::{GATEWAY_TOKEN, Setup, packages, version};
 
@@ -10,6 +10,9 @@ use super::{GATEWAY_TOKEN, Setup, packages, version};
 pub(super) fn prepare(setup: &Setup<'_>) -> Result<(Command, String)> {
     let debian = packages::debian()?;
     let key = setup.write("key.pem", &setup.issuer.public_key_pem()?)?;
+    let user = setup.user.map(|user| {
+        format!("http-request deny deny_status 403 unless {{ var(txn.sub) -m str {user} }}\n")
+    });
     let configuration = format!(
         "global
   nbthread 1
@@ -36,13 +39,13 @@ frontend data
   http-request deny deny_status 401 unless {{ var(txn.iss) -m str {issuer} }}
   http-request deny deny_status 401 unless {{ var(txn.aud) -m str {AUDIENCE} }}
   http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}
-  http-request deny deny_status 403 unless {{ var(txn.sub) -m str {ALICE} }}
-  http-request set-header Authorization \"Bearer {GATEWAY_TOKEN}\"
+  {user}  http-request set-header Authorization \"Bearer {GATEWAY_TOKEN}\"
   default_backend runtime
 backend runtime
   server runtime {upstream}
 ",
         listen = setup.listen,
+        user = user.unwrap_or_default(),
         key = key.display(),
         issuer = setup.issuer.url,
         upstream = setup.upstream,

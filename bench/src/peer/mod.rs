@@ -64,6 +64,8 @@ struct Setup<'run> {
     listen: SocketAddr,
     upstream: SocketAddr,
     issuer: &'run Issuer,
+    /// Who alone is let in; `None`: whoever the issuer knows.
+    user: Option<&'run str>,
 }
 
 /// A program that runs; it ends when this is dropped.
@@ -86,18 +88,20 @@ impl Kind {
 }
 
 impl Peer {
-    /// Gets the program if it is not there, and writes its configuration into `folder`.
+    /// Gets the program if it is not there, and writes its configuration into `folder`. The sidecar and
+    /// Apache let in one user whatever `user` says.
     pub(crate) fn prepare(
         kind: Kind,
         sidecar: &Path,
         folder: &Path,
         upstream: SocketAddr,
         issuer: &Issuer,
+        user: Option<&str>,
     ) -> Result<Self> {
         let folder = folder.join(kind.name());
         fs::create_dir_all(&folder)?;
         let log = folder.join("log");
-        let setup = Setup { folder, listen: free_address()?, upstream, issuer };
+        let setup = Setup { folder, listen: free_address()?, upstream, issuer, user };
         let (command, version) = match kind {
             Kind::Sidecar => sidecar::prepare(sidecar, &setup)?,
             Kind::Haproxy => haproxy::prepare(&setup)?,
@@ -109,12 +113,9 @@ impl Peer {
 
     /// Starts it on the measured core and waits until it accepts a good token.
     pub(crate) async fn start(&mut self, cores: Cores, token: &str) -> Result<Running> {
-        let output = File::create(&self.log)?;
-        self.command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let child = starting_on(cores.measured, cores.ours, || {
-            self.command.spawn().with_context(|| format!("cannot start {:?}", self.command))
+        let mut running = starting_on(cores.measured, cores.ours, || {
+            Running::start(&mut self.command, &self.log)
         })?;
-        let mut running = Running { program: Program { pid: child.id() }, child };
         let (request, deadline) = (get("/", Some(token)), Instant::now() + START);
         loop {
             let answer = Connection::new(self.address).exchange(&request).await;
@@ -123,9 +124,7 @@ impl Peer {
                 Ok(answer) => format!("it answers {}", answer.status),
                 Err(error) => format!("{error:#}"),
             };
-            if let Some(status) = running.child.try_wait()? {
-                bail!("it ended with {status}\n{}", self.said());
-            }
+            running.check(&self.log)?;
             ensure!(Instant::now() < deadline, "not ready in time: {said}\n{}", self.said());
             sleep(PAUSE).await;
         }
@@ -147,15 +146,35 @@ impl Peer {
         Ok(())
     }
 
-    /// The end of what the program logged.
     fn said(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<_> = text.lines().collect();
-        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+        said(&self.log)
     }
 }
 
+/// The end of what a program logged.
+fn said(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+}
+
 impl Running {
+    /// Starts a program that logs to `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let output = File::create(log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        Ok(Self { program: Program { pid: child.id() }, child })
+    }
+
+    /// Fails with the end of its log if it has ended.
+    pub(crate) fn check(&mut self, log: &Path) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("it ended with {status}\n{}", said(log)),
+            None => Ok(()),
+        }
+    }
+
     /// Ends it, for good if it does not by itself.
     pub(crate) async fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGTERM)?;
@@ -192,7 +211,7 @@ impl Setup<'_> {
 }
 
 /// An address on loopback that nobody uses now.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

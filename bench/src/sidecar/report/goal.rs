@@ -57,7 +57,7 @@ pub(super) fn compare(subjects: &[Subject]) -> Vec<Goal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Sample;
+    use crate::sidecar::report::Sample;
 
     fn subject(name: &'static str, cpu: f64, rate: f64) -> Subject {
         let mut subject = Subject::new(name, "");

@@ -10,11 +10,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 pub(crate) use self::column::Sample;
-use self::{
-    column::{COLUMNS, median},
-    goal::Goal,
-};
-use crate::machine::Machine;
+use self::{column::COLUMNS, goal::Goal};
+use crate::{machine::Machine, median::median};
 
 /// A whole run.
 #[derive(Debug, Serialize)]

@@ -1,10 +1,8 @@
 use std::fmt::Write as _;
 
-use super::{
-    Report, Subject,
-    column::{COLUMNS, median},
-    goal::Goal,
-};
+use super::{Report, Subject, column::COLUMNS, goal::Goal};
+
+use crate::median::median;
 
 /// Wide enough for every title and value.
 const WIDTH: usize = 11;

@@ -1,28 +1,34 @@
-//! The order of a run: every round measures every program, in turn, so that what else the machine
-//! does meanwhile meets all of them.
+//! The auth sidecar beside HAProxy, Envoy and Apache in one run. Each verifies the same tokens and
+//! forwards to the same upstream, all on loopback.
+//!
+//! The measured program has one core. The load, the upstream and the issuer share another. Every round
+//! measures every program, in turn, so that what else the machine does meanwhile meets all of them.
+
+mod report;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use edge::oidc::testing::ALICE;
 use tokio::{
     task::LocalSet,
     time::{Instant, sleep, sleep_until},
 };
 
+use self::report::{Report, Sample, Subject};
 use crate::{
     cores::{self, Cores},
     issuer::Issuer,
-    load::{Closed, Latency, Requests, Target, paced},
+    load::{CONNECTIONS, Closed, Latency, Requests, STRETCH, Target, WARM_UP, paced, saturate},
     machine::{Machine, load_average},
     measure::{Memory, Program},
     peer::{Kind, Peer, Running},
-    report::{Report, Sample, Subject},
     upstream,
 };
 
 /// The auth sidecar beside other programs that verify tokens
 #[derive(Debug, clap::Parser)]
-pub(crate) struct Args {
+pub struct Args {
     /// The sidecar as it is shipped
     #[arg(long, env = "BENCH_SIDECAR", value_name = "FILE")]
     sidecar: PathBuf,
@@ -51,8 +57,6 @@ pub(crate) struct Args {
 
 /// Different tokens in turn, more than any program remembers.
 const TOKENS: usize = 4096;
-/// Connections while speed is measured.
-const CONNECTIONS: usize = 32;
 /// Connections while memory is measured.
 const BURST_CONNECTIONS: usize = 400;
 /// How long the programs rest after their start before their memory counts as idle.
@@ -61,10 +65,6 @@ const SETTLE: Duration = Duration::from_secs(6);
 const BURST: Duration = Duration::from_secs(3);
 /// How long a program may take to give memory back.
 const REST: Duration = Duration::from_secs(30);
-/// Load before each measurement, so that pools and caches are filled.
-const WARM_UP: Duration = Duration::from_millis(400);
-/// One measurement of speed or latency.
-const STRETCH: Duration = Duration::from_millis(2600);
 
 /// Everything that a run holds on to.
 struct Bench {
@@ -85,7 +85,7 @@ struct Rested {
 }
 
 /// Measures everything, prints the table and writes the JSON.
-pub(crate) fn run(args: Args) -> Result<()> {
+pub fn run(args: Args) -> Result<()> {
     let machine = Machine::this();
     let cores = Cores::choose()?;
     cores::pin(cores.ours)?;
@@ -111,7 +111,14 @@ async fn measure(args: Args, machine: Machine, cores: Cores) -> Result<()> {
     let mut report = Report::new(machine, bench.args.rate);
     let mut peers = Vec::new();
     for &kind in &bench.args.peers {
-        match Peer::prepare(kind, &bench.args.sidecar, folder.path(), upstream, &issuer) {
+        match Peer::prepare(
+            kind,
+            &bench.args.sidecar,
+            folder.path(),
+            upstream,
+            &issuer,
+            Some(ALICE),
+        ) {
             Ok(peer) => match bench.check(peer, &issuer).await {
                 Ok(peer) => {
                     report.subjects.push(Subject::new(kind.name(), &peer.version));
@@ -214,27 +221,4 @@ impl Bench {
             after,
         })
     }
-}
-
-/// A program that does all it can.
-struct Saturated {
-    cpu_us: f64,
-    rate: f64,
-    /// How much of its core it had.
-    core_share: f64,
-}
-
-async fn saturate(target: &Target, program: Program) -> Result<Saturated> {
-    let load = Closed::start(target, CONNECTIONS).await?;
-    load.during(WARM_UP).await;
-    let before = program.cpu()?;
-    let burst = load.during(STRETCH).await;
-    let cpu = program.cpu()?.saturating_sub(before).as_secs_f64();
-    load.stop().await?;
-    ensure!(burst.requests > 0, "no request was answered");
-    Ok(Saturated {
-        cpu_us: cpu * 1e6 / burst.count(),
-        rate: burst.rate(),
-        core_share: cpu / burst.took.as_secs_f64(),
-    })
 }
