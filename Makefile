@@ -191,6 +191,22 @@ bench-spawner: toolchain ## the spawner: spawns, wake-ups, API calls, requests b
 	  --sidecar target/bench/$(TARGET)/image/sidecar --webhook $(BINARIES)/webhook; status=$$?; \
 	$(CLUSTER) down; exit $$status
 
+# On one thread, with fixed input: what valgrind counts is the same on a busy machine.
+.PHONY: bench-instructions
+bench-instructions: hot-paths ## instructions of the hot paths beside bench/instructions.json; fails above 5 %
+	target/debug/bench-instructions --examples $(BINARIES)/examples
+
+.PHONY: bench-instructions-record
+bench-instructions-record: hot-paths ## REASON="...": writes down what the hot paths cost now
+	@test -n "$(REASON)" || { echo 'a new number needs a reason: REASON="..."'; exit 2; }
+	target/debug/bench-instructions --examples $(BINARIES)/examples --record "$(REASON)"
+
+.PHONY: hot-paths
+hot-paths: toolchain
+	@command -v valgrind >/dev/null || $(call apt_install,valgrind)
+	cargo build --quiet -p bench --bin bench-instructions
+	cargo build --profile image --target $(TARGET) -p webhook -p edge --example bench-webhook --example hot-paths
+
 .PHONY: up
 up: ## a one-node cluster: kind where Docker runs, otherwise the real parts on this host
 	cargo build --quiet -p cluster-dev

@@ -1,7 +1,8 @@
 //! Benchmarks that measure our programs from outside, as they are shipped: [`sidecar`] and
-//! [`spawner`] beside other programs in one run.
+//! [`spawner`] beside other programs in one run, and [`instructions`] of the hot paths.
 
 mod cores;
+pub mod instructions;
 mod issuer;
 mod load;
 mod machine;

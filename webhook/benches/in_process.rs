@@ -29,6 +29,17 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Admissions of a typical pod, for `make bench-instructions` to count what they cost.
+pub(crate) fn repeat(count: Option<String>) -> Result<()> {
+    let count: usize = count.ok_or("admissions: how many?")?.parse()?;
+    let (body, config) = (typical(), CONFIG.parse()?);
+    for _ in 0..count {
+        let answer = review::answer(&body, &config)?;
+        std::hint::black_box(serde_json::to_vec(&answer.review)?);
+    }
+    Ok(())
+}
+
 /// Milliseconds.
 struct Times {
     p50: f64,

@@ -30,10 +30,11 @@ const COMPARED: usize = 20_000;
 const MANY: usize = 100_000;
 
 fn main() -> ExitCode {
-    edge::program::install_crypto_provider();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let ended = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run()));
+    let mut args = std::env::args().skip(1);
+    let ended = match args.next().as_deref() {
+        Some("admissions") => in_process::repeat(args.next()),
+        _ => start(),
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,6 +42,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn start() -> Result<()> {
+    edge::program::install_crypto_provider();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run())
 }
 
 async fn run() -> Result<()> {
