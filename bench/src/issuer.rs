@@ -1,17 +1,20 @@
-//! The issuer: an RSA key, its tokens, and over TLS its discovery document and key set, as in
-//! production. Peers that take a file get the same key as JWKS or PEM.
+//! The issuer: an RSA key, its tokens, and over TLS its discovery document, key set and token endpoint,
+//! as in production. Peers that take a file get the same key as JWKS or PEM.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::{encoding::AsDer as _, signature::RsaPublicKeyComponents};
-use axum::{Json, Router, routing::get};
+use axum::{
+    Form, Json, Router,
+    routing::{get, post},
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use certs_dev::{Authority, Validity};
 use edge::{
     oidc::{
         UnixTime,
-        testing::{ALICE, BOB, Idp, claims, with},
+        testing::{ALICE, AUDIENCE, BOB, Idp, claims, with},
     },
     serve::{Limits, Listener, TlsConfig, serve},
     shutdown::{Shutdown, Trigger},
@@ -22,8 +25,12 @@ use serde_json::{Value, json};
 /// How long tokens live, in seconds: longer than any run.
 const LIFETIME: u64 = 3600;
 
+/// The client with which people sign in at the spawner.
+pub(crate) const CLIENT: &str = AUDIENCE;
+
 /// What an issuer signs with.
-pub(crate) struct Keys(Idp);
+#[derive(Clone)]
+pub(crate) struct Keys(Arc<Idp>);
 
 /// An issuer that serves until it is dropped.
 pub(crate) struct Issuer {
@@ -45,7 +52,7 @@ pub(crate) struct Case {
 impl Keys {
     /// New ones.
     pub(crate) fn new() -> Self {
-        Self(Idp::new(""))
+        Self(Arc::new(Idp::new("")))
     }
 
     /// The key set, as JSON.
@@ -65,12 +72,24 @@ impl Keys {
     fn token_of(&self, issuer: &str, user: &str) -> String {
         self.0.token(&good(issuer, user))
     }
+
+    /// The tokens of a user who has just signed in.
+    fn signed_in(&self, issuer: &str, user: &str, nonce: &str) -> Value {
+        let identity = json!({"typ": "ID", "aud": CLIENT, "nonce": nonce});
+        json!({
+            "token_type": "Bearer",
+            "access_token": self.token_of(issuer, user),
+            "refresh_token": format!("refresh-of-{user}"),
+            "id_token": self.0.token(&with(good(issuer, user), identity)),
+        })
+    }
 }
 
-/// Claims of a good token.
+/// Claims of a good token; each user has one session.
 fn good(issuer: &str, user: &str) -> Value {
     let now = UnixTime::now();
-    with(claims(issuer, user, now), json!({"exp": now.as_secs() + LIFETIME}))
+    let changes = json!({"exp": now.as_secs() + LIFETIME, "sid": format!("session-of-{user}")});
+    with(claims(issuer, user, now), changes)
 }
 
 impl Issuer {
@@ -83,7 +102,7 @@ impl Issuer {
         let url = format!("https://{}/realms/acme", listener.local_addr());
         let keys = Keys::new();
         let (trigger, shutdown) = Shutdown::manual();
-        let router = documents(&url, keys.jwks());
+        let router = documents(&url, &keys);
         tokio::spawn(serve(
             listener,
             Some(TlsConfig::new(tls)),
@@ -161,12 +180,39 @@ impl Issuer {
     }
 }
 
-fn documents(issuer: &str, jwks: Value) -> Router {
-    let discovery = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/certs")});
+/// What the issuer answers with. Whoever comes with a code has signed in: it says who and with which
+/// nonce.
+fn documents(issuer: &str, keys: &Keys) -> Router {
+    let discovery = json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/certs"),
+        "authorization_endpoint": format!("{issuer}/auth"),
+        "token_endpoint": format!("{issuer}/token"),
+        "end_session_endpoint": format!("{issuer}/logout"),
+    });
+    let (jwks, keys, issuer) = (keys.jwks(), keys.clone(), issuer.to_owned());
     Router::new()
         .route(
             "/realms/acme/.well-known/openid-configuration",
             get(async move || Json(discovery.clone())),
         )
         .route("/realms/acme/certs", get(async move || Json(jwks.clone())))
+        .route(
+            "/realms/acme/token",
+            post(async move |Form(form): Form<Exchange>| {
+                let (user, nonce) = form.code.split_once('.').unwrap_or_default();
+                Json(keys.signed_in(&issuer, user, nonce))
+            }),
+        )
+}
+
+/// The code for which tokens are wanted (RFC 6749 section 4.1.3).
+#[derive(serde::Deserialize)]
+struct Exchange {
+    code: String,
+}
+
+/// The code that a user would come back with.
+pub(crate) fn code(user: &str, nonce: &str) -> String {
+    format!("{user}.{nonce}")
 }

@@ -17,7 +17,18 @@ pub(crate) struct Connection {
 /// A whole response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) head: Bytes,
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The values of a field of the head, in order.
+    pub(crate) fn values(&self, name: &str) -> Vec<String> {
+        let head = String::from_utf8_lossy(&self.head);
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let named = fields.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.to_owned()).collect()
+    }
 }
 
 /// What a response's head says.
@@ -85,7 +96,7 @@ impl Connection {
         if head.closes {
             self.stream = None;
         }
-        Ok(Answer { status: head.status, body })
+        Ok(Answer { status: head.status, head: answer.freeze(), body })
     }
 }
 

@@ -8,7 +8,6 @@ mod saturate;
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
 use bytes::Bytes;
-use edge::oidc::testing::AUDIENCE;
 
 pub(crate) use self::{
     closed::Closed,
@@ -16,6 +15,9 @@ pub(crate) use self::{
     paced::{Latency, paced},
     saturate::{CONNECTIONS, STRETCH, WARM_UP, saturate},
 };
+
+/// What all requests call the server.
+pub(crate) const HOST: &str = "openclaw.example";
 
 /// Requests, sent in turn by all connections together.
 #[derive(Clone)]
@@ -34,8 +36,12 @@ pub(crate) struct Target {
 impl Requests {
     /// One request for each token.
     pub(crate) fn with_tokens(tokens: &[String]) -> Self {
-        let all = tokens.iter().map(|token| get("/v1/models", Some(token))).collect();
-        Self { all, next: Rc::default() }
+        Self::of(tokens.iter().map(|token| get("/v1/models", Some(token))))
+    }
+
+    /// These requests.
+    pub(crate) fn of(all: impl Iterator<Item = Bytes>) -> Self {
+        Self { all: all.collect(), next: Rc::default() }
     }
 
     fn next(&self) -> Bytes {
@@ -48,10 +54,14 @@ impl Requests {
 /// A request as a program of the user's sends it.
 pub(crate) fn get(path: &str, token: Option<&str>) -> Bytes {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
-    let authorization = authorization.unwrap_or_default();
+    get_with(path, &authorization.unwrap_or_default())
+}
+
+/// The same with further fields, each ended by CRLF.
+pub(crate) fn get_with(path: &str, fields: &str) -> Bytes {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: {AUDIENCE}.example\r\nUser-Agent: bench/1\r\n\
-         Accept: application/json\r\nAccept-Encoding: gzip\r\n{authorization}\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: bench/1\r\n\
+         Accept: application/json\r\nAccept-Encoding: gzip\r\n{fields}\r\n"
     )
     .into()
 }

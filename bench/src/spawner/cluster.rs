@@ -24,6 +24,8 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::load::HOST;
+
 /// Where the spawner would run.
 const HOME: &str = "bench";
 /// Where the users' pods are.
@@ -223,6 +225,9 @@ fn template(args: &ClusterArgs, parts: &[&str]) -> Result<String> {
     helm.args(["template", "bench"]).arg(&args.chart).args(["--namespace", HOME]);
     helm.arg("--values").arg(args.chart.join("tests/values/real.yaml"));
     helm.args(["--set", &format!("tenant.namespace={TENANT}")]);
+    // People sign in.
+    helm.args(["--set", &format!("spawner.publicURL=https://{HOST}")]);
+    helm.args(["--set", "keycloak.clientSecretName=bench"]);
     for part in parts {
         helm.args(["--show-only", &format!("templates/{part}.yaml")]);
     }

@@ -3,6 +3,7 @@
 //! HAProxy and Envoy, and what it weighs.
 
 mod audit;
+mod browser;
 mod cluster;
 mod pods;
 mod proxying;

@@ -1,15 +1,14 @@
 //! What the way through the spawner costs a request, beside the way through HAProxy and Envoy.
 //!
 //! All three verify a token and forward to the same upstream, none speaks TLS or writes an access log.
-//! The peers know one upstream and keep no account of users: they do not look up whose pod is where, and
-//! could not unseal a session cookie.
+//! The spawner does it once more for browsers, whose token is in a sealed session cookie.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 
 use super::{
-    Bench,
+    Bench, browser,
     pods::Crowd,
     replica::Replica,
     report::{Goal, Report},
@@ -28,10 +27,16 @@ const RATE: u32 = 1000;
 /// Of the goal for two cores, what one has to do.
 const RATE_OF_ONE_CORE: f64 = 15_000.0 / 2.0;
 
+/// What the peers leave out.
+const LESS: &str = "HAProxy and Envoy send every user to the one upstream that they know: they look up \
+                    no pod by the user's identity, and unseal no session cookie. HAProxy remembers no \
+                    verdict on a token.";
+
 /// The programs, and what all are asked.
 pub(super) struct Proxying {
     cores: Cores,
     upstream: SocketAddr,
+    users: Vec<String>,
     requests: Requests,
     token: String,
     peers: Vec<Peer>,
@@ -45,11 +50,14 @@ impl Proxying {
         report: &mut Report,
     ) -> Result<Self> {
         let cores = Cores::choose()?;
-        let tokens: Vec<_> = crowd.tokens(bench).take(USERS).collect();
+        let users: Vec<_> = crowd.users().take(USERS).cloned().collect();
+        let tokens: Vec<_> = users.iter().map(|user| bench.issuer.token_of(user)).collect();
+        report.say(LESS);
         let token = tokens.first().context("nobody to ask")?.clone();
         let mut this = Self {
             cores,
             upstream,
+            users,
             requests: Requests::with_tokens(&tokens),
             token,
             peers: Vec::new(),
@@ -74,14 +82,21 @@ impl Proxying {
         cores::pin(self.cores.measured)?;
         let replica = Replica::start(&bench.setup, &["--access-log=false"]).await?;
         cores::pin(self.cores.ours)?;
-        let program = replica.program();
-        self.measure("spawner", replica.address, program, &direct, report).await?;
+        let (program, address) = (replica.program(), replica.address);
+        let bearer = Target { address, requests: self.requests.clone() };
+        measure("spawner", &bearer, program, &direct, report).await?;
+        let mut fetches = Vec::new();
+        for user in &self.users {
+            fetches.push(browser::fetch(address, user, "/v1/models").await?);
+        }
+        let sessions = Target { address, requests: Requests::of(fetches.into_iter()) };
+        measure("spawner, by session cookie", &sessions, program, &direct, report).await?;
         replica.stop().await?;
         for index in 0..self.peers.len() {
             let Some(peer) = self.peers.get_mut(index) else { continue };
             let running = peer.start(self.cores, &self.token).await?;
-            let (name, address) = (peer.kind.name(), peer.address);
-            self.measure(name, address, running.program, &direct, report).await?;
+            let target = Target { address: peer.address, requests: self.requests.clone() };
+            measure(peer.kind.name(), &target, running.program, &direct, report).await?;
             running.stop().await?;
         }
         Ok(())
@@ -97,33 +112,31 @@ impl Proxying {
         report.note("load and upstream alone", "req/s", rate);
         paced(&target, CONNECTIONS, RATE, 2 * STRETCH).await
     }
+}
 
-    async fn measure(
-        &self,
-        name: &str,
-        address: SocketAddr,
-        program: Program,
-        direct: &Latency,
-        report: &mut Report,
-    ) -> Result<()> {
-        let target = Target { address, requests: self.requests.clone() };
-        let saturated = saturate(&target, program).await.with_context(|| name.to_owned())?;
-        let latency = paced(&target, CONNECTIONS, RATE, 2 * STRETCH).await?;
-        let added = |percent| (latency.percentile(percent) - direct.percentile(percent)) / 1e3;
-        let ours = name == "spawner";
-        let mut tell = |what: &str, unit, measured, goal: Goal| {
-            let what = format!("{name}: {what}");
-            if ours {
-                report.goal(&what, unit, measured, goal);
-            } else {
-                report.note(&what, unit, measured);
-            }
-        };
-        tell("one core", "req/s", saturated.rate, Goal::AtLeast(RATE_OF_ONE_CORE));
-        tell("added at 1000 req/s, p99", "ms", added(99.0), Goal::AtMost(2.0));
-        report.note(&format!("{name}: added at 1000 req/s, p50"), "ms", added(50.0));
-        report.note(&format!("{name}: CPU of a request"), "us", saturated.cpu_us);
-        report.note(&format!("{name}: share of its core"), "", saturated.core_share);
-        Ok(())
-    }
+async fn measure(
+    name: &str,
+    target: &Target,
+    program: Program,
+    direct: &Latency,
+    report: &mut Report,
+) -> Result<()> {
+    let saturated = saturate(target, program).await.with_context(|| name.to_owned())?;
+    let latency = paced(target, CONNECTIONS, RATE, 2 * STRETCH).await?;
+    let added = |percent| (latency.percentile(percent) - direct.percentile(percent)) / 1e3;
+    let ours = name.starts_with("spawner");
+    let mut tell = |what: &str, unit, measured, goal: Goal| {
+        let what = format!("{name}: {what}");
+        if ours {
+            report.goal(&what, unit, measured, goal);
+        } else {
+            report.note(&what, unit, measured);
+        }
+    };
+    tell("one core", "req/s", saturated.rate, Goal::AtLeast(RATE_OF_ONE_CORE));
+    tell("added at 1000 req/s, p99", "ms", added(99.0), Goal::AtMost(2.0));
+    report.note(&format!("{name}: added at 1000 req/s, p50"), "ms", added(50.0));
+    report.note(&format!("{name}: CPU of a request"), "us", saturated.cpu_us);
+    report.note(&format!("{name}: share of its core"), "", saturated.core_share);
+    Ok(())
 }

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 
 use super::cluster::{Installed, TENANT, output};
 use crate::{
-    issuer::Issuer,
-    load::{Answer, Connection},
+    issuer::{CLIENT, Issuer},
+    load::{Answer, Connection, HOST},
     measure::Program,
     peer::{Running, free_address},
 };
@@ -57,6 +57,7 @@ impl Setup {
         issuer: &Issuer,
     ) -> Result<Self> {
         let write = |name: &str, text: &str| std::fs::write(folder.join(name), text);
+        issuer.write_ca(&folder.join("ca.crt"))?;
         write("jwks.json", &issuer.jwks().to_string())?;
         write("network-policy.yaml", &installed.network_policy)?;
         write("webhook.yaml", &installed.webhook)?;
@@ -93,6 +94,9 @@ impl Setup {
         command.arg("--network-policy-template").arg(self.folder.join("network-policy.yaml"));
         command.args(["--issuer", &self.issuer, "--audience", AUDIENCE, "--jwks-file"]);
         command.arg(self.folder.join("jwks.json"));
+        command.args(["--public-url", &format!("https://{HOST}"), "--client-id", CLIENT]);
+        command.env("OIDC_CLIENT_SECRET", "secret-of-the-bench");
+        command.arg("--ca-file").arg(self.folder.join("ca.crt"));
         // It is ended between two measurements.
         command.args(["--drain-delay", "0s", "--drain-deadline", "1s", "--log-format", "json"]);
         command
@@ -148,7 +152,7 @@ impl Replica {
 /// A request to the spawner's API about the own server.
 pub(super) fn server(method: &str, token: &str) -> Bytes {
     format!(
-        "{method} /-/api/v1/me/server HTTP/1.1\r\nHost: {AUDIENCE}.example\r\n\
+        "{method} /-/api/v1/me/server HTTP/1.1\r\nHost: {HOST}\r\n\
          Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
     )
     .into()

@@ -4,7 +4,6 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use edge::oidc::testing::AUDIENCE;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -19,6 +18,7 @@ use super::{
     replica::Replica,
     report::{Goal, Report},
 };
+use crate::load::HOST;
 
 /// How long a replica rests before it is weighed.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -53,9 +53,10 @@ pub(super) async fn idle_web_sockets(
     let mark = bench.audit.mark()?;
     let mut opening = JoinSet::new();
     let mut open = Vec::with_capacity(count);
-    let mut tokens = crowd.tokens(bench).cycle();
+    let mut users = crowd.users().cycle();
     for number in 0..count {
-        let token = tokens.next().context("nobody to open a WebSocket")?;
+        let user = users.next().context("nobody to open a WebSocket")?;
+        let token = bench.issuer.token_of(user);
         opening.spawn_local(web_socket(replica.address, token));
         if opening.len() == AT_ONCE || number + 1 == count {
             open.push(opening.join_next().await.context("nothing opens")??.context("WebSocket")?);
@@ -93,7 +94,7 @@ fn tell_calls(calls: &[Call], report: &mut Report) {
 async fn web_socket(spawner: SocketAddr, token: String) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(spawner).await?;
     let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {AUDIENCE}.example\r\nAuthorization: Bearer {token}\r\n\
+        "GET /ws HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n\
          Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
