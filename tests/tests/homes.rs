@@ -48,11 +48,8 @@ async fn a_home_outlives_sleep_and_ends_with_a_purge() -> Result<()> {
 
     stage.pods.gone(&first).await?;
     let asleep = server(&stage, &dave).await?;
-    assert_eq!(
-        (&asleep["state"], &asleep["last_stop"]["reason"]),
-        (&json!("Stopped"), &json!("idle"))
-    );
-    let message = asleep["message"].as_str().unwrap_or_default();
+    assert_eq!((text(&asleep, "/state"), text(&asleep, "/last_stop/reason")), ("Stopped", "idle"));
+    let message = text(&asleep, "/message");
     assert!(message.contains("put to sleep because nobody used it"), "{message}");
 
     let second = stage.start_pod_of(&dave).await?;
@@ -104,10 +101,10 @@ async fn a_home_that_cannot_be_had_is_told_in_words() -> Result<()> {
     install::apply(&claims(&stage), claim).await?;
     let start = stage.spawner.post(SERVER).bearer(&erin.tokens.access).send().await?;
     start.expect(StatusCode::ACCEPTED).await?;
-    let told = || async { Ok(server(&stage, &erin).await?["reason"] == "volume") };
+    let told = || async { Ok(text(&server(&stage, &erin).await?, "/reason") == "volume") };
     patience::until(PATIENCE, told).await.context("the missing volume is told")?;
-    let message = server(&stage, &erin).await?["message"].clone();
-    let message = message.as_str().unwrap_or_default();
+    let held_up = server(&stage, &erin).await?;
+    let message = text(&held_up, "/message");
     assert!(message.contains("Your home has no volume yet"), "{message}");
     purge(&stage, &erin).await
 }
@@ -124,8 +121,8 @@ async fn refused_by_quota(
     timeout(PATIENCE, await_condition(quotas.clone(), "homes", counts)).await??;
     let answer = stage.spawner.post(SERVER).bearer(&user.tokens.access).send().await?;
     let problem: Value = answer.expect(StatusCode::FORBIDDEN).await?.json().await?;
-    let detail = problem["detail"].as_str().unwrap_or_default();
-    ensure!(problem["reason"] == "quota", "{problem}");
+    let detail = text(&problem, "/detail");
+    ensure!(text(&problem, "/reason") == "quota", "{problem}");
     ensure!(detail.contains("home") && detail.contains("persistentvolumeclaims=0"), "{detail}");
     Ok(())
 }
@@ -134,7 +131,9 @@ async fn refused_by_quota(
 async fn sleep_after(stage: &Stage, time: &str) -> Result<()> {
     let issuer = stage.keycloak.issuer();
     let mut values = install::values(&stage.cluster, &issuer, stage.new_api.base_url())?;
-    values["spawner"]["sleep"] = json!({"idleTimeout": time});
+    let spawner = values.get_mut("spawner").and_then(Value::as_object_mut);
+    let spawner = spawner.context("no values of the spawner")?;
+    spawner.insert("sleep".to_owned(), json!({"idleTimeout": time}));
     install::chart(&stage.cluster, &stage.kube, &values).await
 }
 
@@ -154,7 +153,7 @@ async fn purge(stage: &Stage, user: &SignedIn) -> Result<()> {
     timeout(PATIENCE, gone).await.context("the home does not go")??;
     let home = stage.spawner.get(HOME).bearer(&user.tokens.access).send().await?;
     let home: Value = home.expect(StatusCode::OK).await?.json().await?;
-    ensure!(home["state"] == "Missing", "{home}");
+    ensure!(text(&home, "/state") == "Missing", "{home}");
     Ok(())
 }
 
@@ -171,6 +170,11 @@ async fn claim(stage: &Stage, user: &SignedIn) -> Result<PersistentVolumeClaim> 
 async fn server(stage: &Stage, user: &SignedIn) -> Result<Value> {
     let answer = stage.spawner.get(SERVER).bearer(&user.tokens.access).send().await?;
     answer.expect(StatusCode::OK).await?.json().await
+}
+
+/// The text there; empty if there is none.
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What the init step that writes to the home said.

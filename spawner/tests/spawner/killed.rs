@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     api_server::{ApiServer, Cut},
-    house::{House, bearer, pod_name, ready, send_to},
+    house::{House, alice, bearer, pod_name, ready, send_to},
     program::Program,
 };
 
@@ -15,7 +15,7 @@ const SERVER: &str = "/-/api/v1/me/server";
 
 /// Every write of a start, once lost and once done without an answer.
 fn cuts() -> impl Iterator<Item = Cut> {
-    let calls = ["create secret", "apply networkpolicy", "create pod"];
+    let calls = ["create home", "create secret", "apply networkpolicy", "create pod"];
     calls.into_iter().flat_map(|call| [false, true].map(|done| Cut { call, done }))
 }
 
@@ -61,6 +61,7 @@ async fn converges(api: &ApiServer, replica: &House, cut: Cut) {
     assert_eq!(answer.status, StatusCode::CREATED, "{cut:?}: {}", answer.text);
     assert_eq!((api.created().len(), api.count("delete pod")), (1, 0), "{cut:?}");
     assert!(api.policy(&pod_name()).is_some() && token(api).is_some(), "{cut:?}");
+    assert!(api.home(&contract::object::home(&alice())).is_some(), "{cut:?}");
     assert!(made.is_none() || made == token(api), "the token is kept: {cut:?}");
     let again = replica.ask(Method::GET, "/chat").await;
     assert_eq!(again.status, StatusCode::OK, "{cut:?}: {}", again.text);

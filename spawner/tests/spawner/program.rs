@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
-    house::{HANGS, ISSUER, POD, POLICY},
+    house::{HANGS, HOME, ISSUER, POD, POLICY},
 };
 
 /// A running `spawner serve`.
@@ -41,6 +41,7 @@ impl Program {
             .args(["--jwks-file", &file("jwks.json", &Idp::shared().jwks().to_string())])
             .args(["--template", &file("pod.yaml", POD)])
             .args(["--network-policy-template", &file("policy.yaml", POLICY)])
+            .args(["--home-template", &file("home.yaml", HOME)])
             .args(["--sleep-after=0s", "--max-age=0s", "--log-format=json"])
             .stderr(Stdio::piped())
             .kill_on_drop(true)

@@ -61,7 +61,8 @@ async fn cut_off(
         let path = request.uri().path();
         let here = |cut: &mut Cut| {
             cut.call.split_once(' ').is_some_and(|(what, kind)| {
-                what == verb && path.contains(&format!("/{}", kind.replace("policy", "polic")))
+                let kind = kind.replace("policy", "polic").replace("home", "persistentvolumeclaim");
+                what == verb && path.contains(&format!("/{kind}"))
             })
         };
         objects.cut_at.take_if(here)

@@ -28,7 +28,7 @@ spec:
       persistentVolumeClaim: {claimName: 'openclaw-home-${USER_UUID}'}
 ";
 
-const HOME: &str = "\
+pub(crate) const HOME: &str = "\
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
