@@ -61,7 +61,7 @@ test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(PROMTOOL) 
 	tests/package.sh $(CACHE)/bin/helm $(CRANE)
 	cargo build --quiet -p spawner -p webhook -p sidecar
 	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) PROMTOOL=$(PROMTOOL) \
-	  cargo test -p tests --features chart --test network_policies --test monitoring
+	  cargo test -p tests --features chart --test network_policies --test monitoring --test values
 
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## chart/README.md, from the comments of chart/values.yaml

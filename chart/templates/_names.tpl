@@ -29,6 +29,8 @@ cannot look whether there is one, and would make a new token at every render. */
 {{- define "bp-openclaw.makesSharedGateway" -}}
 {{- if and (eq .Values.gateway.scope "shared") .Values.gateway.generate (not .Values.gateway.existingSecret) }}true{{ end -}}
 {{- end -}}
+{{/* The CA of Keycloak: one ConfigMap beside the spawner, one beside users' pods. */}}
+{{- define "bp-openclaw.ca" -}}{{ include "bp-openclaw.fullname" . }}-ca{{- end -}}
 {{- define "bp-openclaw.seed" -}}{{ include "bp-openclaw.fullname" . }}-seed{{- end -}}
 {{- define "bp-openclaw.tlsSecret" -}}
 {{- if eq .Values.webhook.tls.mode "provided" -}}

@@ -11,5 +11,11 @@ pub const SEED_VOLUME: &str = "openclaw-seed";
 pub const SEED_MOUNT_PATH: &str = "/etc/openclaw-seed";
 /// Key of the seed in its ConfigMap.
 pub const SEED_KEY: &str = "openclaw.json";
+/// The volume with the CA that the auth sidecar trusts for the issuer, from a ConfigMap.
+pub const CA_VOLUME: &str = "openclaw-ca";
+/// Where [`CA_VOLUME`] is mounted in the auth sidecar; the file in it is [`CA_KEY`].
+pub const CA_MOUNT_PATH: &str = "/var/run/secrets/openclaw-ca";
+/// Key of the CA in its ConfigMap.
+pub const CA_KEY: &str = "ca.crt";
 /// OpenClaw's configuration in its official image; the default of `config-path`.
 pub const CONFIG_PATH: &str = "/home/node/.openclaw/openclaw.json";

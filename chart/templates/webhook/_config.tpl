@@ -29,6 +29,9 @@ oidc:
   {{- with .Values.keycloak.logoutClient }}
   logoutClient: {{ . | quote }}
   {{- end }}
+  {{- if .Values.keycloak.caBundle }}
+  caConfigMap: {{ include "bp-openclaw.ca" . }}
+  {{- end }}
 gateway:
   scope: {{ .Values.gateway.scope }}
   {{- with include "bp-openclaw.sharedGateway" . }}

@@ -6,7 +6,7 @@ use http::{Method, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::setting::{NAMESPACE, Setting, lay_over};
+use crate::setting::{NAMESPACE, Setting, add_named, ca_mount, ca_volume, lay_over};
 
 /// Nothing is kept, and a misspelt field in a case is an error.
 const DRY_RUN: &str = "dryRun=All&fieldValidation=Strict";
@@ -145,6 +145,7 @@ impl Change {
             lay_over(&mut spec, &json!({"initContainers": init}));
         }
         lay_over(&mut spec, &self.spec);
+        add_named(&mut spec, "volumes", ca_volume());
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     }
 
@@ -157,6 +158,9 @@ impl Change {
             None => (setting.container(names::TOKEN_SYNC), written),
         };
         lay_over(&mut container, changes);
+        if written.get("auth").is_some() {
+            add_named(&mut container, "volumeMounts", ca_mount());
+        }
         if let Some(args) = container.get_mut("args").and_then(Value::as_array_mut) {
             let drop = written.get("drop").and_then(Value::as_str);
             let is_dropped = |arg: &Value| {

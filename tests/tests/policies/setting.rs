@@ -85,13 +85,40 @@ impl Setting {
             "--audience=$AUDIENCE",
             &user,
             "--user-claim=sub",
+            "--authorized-party=$AUDIENCE",
+            "--authorized-party=cli",
+            "--leeway=1m",
+            "--logout-client=web",
+            "--ca-file=/var/run/secrets/openclaw-ca/ca.crt",
             "--gateway-auth=token",
         ];
         lay_over(
             &mut sidecar,
             &json!({"image": "$REPO:1", "restartPolicy": "Always", "args": args}),
         );
+        add_named(&mut sidecar, "volumeMounts", ca_mount());
         sidecar
+    }
+}
+
+/// The sidecar's mount of the issuer's CA.
+pub(crate) fn ca_mount() -> Value {
+    json!({"name": names::CA_VOLUME, "mountPath": names::CA_MOUNT_PATH, "readOnly": true})
+}
+
+/// The volume behind it.
+pub(crate) fn ca_volume() -> Value {
+    json!({"name": names::CA_VOLUME, "configMap": {"name": "$CA"}})
+}
+
+/// Adds an item to a list of named ones, unless there is one of its name.
+pub(crate) fn add_named(target: &mut Value, key: &str, item: Value) {
+    let Some(target) = target.as_object_mut() else { return };
+    let list = target.entry(key).or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut()
+        && !list.iter().any(|there| there["name"] == item["name"])
+    {
+        list.push(item);
     }
 }
 
@@ -114,6 +141,11 @@ async fn make() -> Result<Setting> {
     let client = cluster.api().await?;
     let mut values = install::values(&cluster, ISSUER, "http://newapi.example")?;
     lay_over(&mut values, &json!({"tenant": {"namespace": NAMESPACE}}));
+    let tokens = json!({
+        "authorizedParties": [tests::keycloak::CLIENT, "cli"], "leeway": "1m", "logoutClient": "web",
+        "caBundle": "-----BEGIN CERTIFICATE-----",
+    });
+    lay_over(values.pointer_mut("/keycloak").context("no Keycloak")?, &tokens);
     let objects = install::rendered(&cluster, NAMESPACE, &values).await?;
     let (u1, u2) = (U1.parse()?, U2.parse()?);
     let repository = values.pointer("/images/sidecar/repository").and_then(Value::as_str);
@@ -123,6 +155,7 @@ async fn make() -> Result<Setting> {
         ("$REPO", repository.context("no repository of the sidecar")?.to_owned()),
         ("$ISSUER", ISSUER.to_owned()),
         ("$AUDIENCE", tests::keycloak::CLIENT.to_owned()),
+        ("$CA", format!("{NAMESPACE}-bp-openclaw-ca")),
         ("$SPAWNER", spawner_account(&objects)?),
         ("$K1", secret::newapi_key(&u1)),
         ("$K2", secret::newapi_key(&u2)),
@@ -241,6 +274,7 @@ async fn make_two_pods(setting: &Setting, client: &Client) -> Result<()> {
         if let Some(user) = user {
             lay_over(&mut metadata, &json!({"labels": {label::USER: user}}));
             lay_over(&mut spec, &json!({"initContainers": [setting.sidecar(user)]}));
+            add_named(&mut spec, "volumes", ca_volume());
         }
         let pod = json!({"metadata": metadata, "spec": spec}).to_string();
         match pods.create(&PostParams::default(), &serde_json::from_str(&setting.fill(&pod))?).await

@@ -62,6 +62,7 @@ fn oidc(oidc: file::Oidc, problems: &mut Problems) -> Oidc {
         leeway,
         max_token_lifetime,
         logout_client,
+        ca_config_map,
     } = oidc;
     Oidc {
         issuer,
@@ -72,6 +73,7 @@ fn oidc(oidc: file::Oidc, problems: &mut Problems) -> Oidc {
         leeway,
         max_token_lifetime,
         logout_client,
+        ca_config_map,
     }
 }
 
@@ -90,6 +92,9 @@ fn tokens(oidc: &file::Oidc, problems: &mut Problems) {
     problems.check("oidc.maxTokenLifetime", positive, "must be a time such as 10m");
     let client = oidc.logout_client.as_deref().is_none_or(is_word);
     problems.check("oidc.logoutClient", client, "must not be empty");
+    if let Some(name) = &oidc.ca_config_map {
+        problems.check("oidc.caConfigMap", is_object_name(name), OBJECT_NAME);
+    }
 }
 
 fn gateway(gateway: file::Gateway, problems: &mut Problems) -> GatewayToken {

@@ -53,6 +53,7 @@ pub(super) struct Oidc {
     pub(super) leeway: Option<String>,
     pub(super) max_token_lifetime: Option<String>,
     pub(super) logout_client: Option<String>,
+    pub(super) ca_config_map: Option<String>,
 }
 
 fn sub() -> String {

@@ -65,6 +65,9 @@ pub struct Oidc {
     /// The client whose back-channel logouts end sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logout_client: Option<String>,
+    /// ConfigMap in the pod's namespace with the CA of the issuer, beside the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_config_map: Option<String>,
 }
 
 /// Which Secret holds a pod's gateway token.

@@ -4,7 +4,7 @@
 use contract::{annotation, pod as names, port};
 
 use crate::{
-    inject::{NO_TOKEN_VOLUME, PORT_NAME},
+    inject::{PORT_NAME, VOLUMES},
     reason::{Denial, Reason},
     view::{Container, Pod},
 };
@@ -78,7 +78,7 @@ fn foreign(container: &Container<'_>, denials: &mut Vec<Denial>) {
         }
     }
     for mount in &container.volume_mounts {
-        if [names::SEED_VOLUME, NO_TOKEN_VOLUME].contains(&mount.name) {
+        if VOLUMES.contains(&mount.name) {
             let message = format!(
                 "container {:?} mounts volume {:?}, a name that is the webhook's; rename it",
                 container.name, mount.name

@@ -11,7 +11,7 @@ mod volume;
 
 use serde_json::Value;
 
-pub use self::{env::Variable, sidecar::PORT_NAME, volume::NO_TOKEN_VOLUME};
+pub use self::{env::Variable, sidecar::PORT_NAME, volume::VOLUMES};
 use crate::{
     VERSION,
     config::{Config, Injection},

@@ -3,7 +3,7 @@
 use contract::{pod, port};
 use serde_json::{Value, json};
 
-use super::{Parts, container::Container, env};
+use super::{Parts, container::Container, env, volume};
 
 /// Name of the sidecar's data port, for Services and NetworkPolicies.
 pub const PORT_NAME: &str = "openclaw";
@@ -15,7 +15,7 @@ pub(super) fn container(parts: &Parts<'_>) -> Value {
         name: pod::AUTH_SIDECAR,
         args: args(parts),
         env: env::gateway_token(parts).into_iter().collect(),
-        mounts: Vec::new(),
+        mounts: volume::ca_mount(parts).into_iter().collect(),
         resources: &parts.plan.settings.resources,
     };
     container.build(
@@ -67,6 +67,8 @@ fn args(parts: &Parts<'_>) -> Vec<String> {
     args.extend(oidc.authorized_parties.iter().map(|party| format!("--authorized-party={party}")));
     args.extend(oidc.leeway.iter().map(|time| format!("--leeway={time}")));
     args.extend(oidc.max_token_lifetime.iter().map(|time| format!("--max-lifetime={time}")));
+    let ca_file = || format!("--ca-file={}/{}", pod::CA_MOUNT_PATH, pod::CA_KEY);
+    args.extend(oidc.ca_config_map.iter().map(|_| ca_file()));
     args.extend(oidc.logout_client.iter().map(|client| format!("--logout-client={client}")));
     args.extend(plan.probes.iter().flat_map(|probe| probe.target.flags(probe.kind)));
     args

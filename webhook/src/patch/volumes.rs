@@ -7,7 +7,7 @@ use super::{
     operations::{Operations, element, elements, name},
     same::same,
 };
-use crate::inject::NO_TOKEN_VOLUME;
+use crate::inject;
 
 const VOLUMES: [&str; 2] = ["spec", "volumes"];
 
@@ -45,5 +45,5 @@ pub(super) fn patch(
 
 /// Whether a former injection put it there.
 pub(crate) fn is_injected(volume: &Value) -> bool {
-    [pod::SEED_VOLUME, NO_TOKEN_VOLUME].contains(&name(volume))
+    inject::VOLUMES.contains(&name(volume))
 }

@@ -55,12 +55,50 @@ fn what_the_sidecar_would_refuse_as_a_flag_is_refused_here() {
         (", maxTokenLifetime: long", "oidc.maxTokenLifetime"),
         (", maxTokenLifetime: 0s", "oidc.maxTokenLifetime"),
         (", logoutClient: ' '", "oidc.logoutClient"),
+        (", caConfigMap: Not_A_Name", "oidc.caConfigMap"),
     ] {
         let words = config(oidc).unwrap_err();
         assert!(words.contains(key), "{oidc}: {words}");
     }
     let words = config(", authorisedParties: [a]").unwrap_err();
     assert!(words.contains("did you mean `authorizedParties`?"), "{words}");
+}
+
+#[test]
+fn the_issuers_ca_reaches_the_sidecar_and_nobody_else() {
+    let config = config(", caConfigMap: openclaw-ca").unwrap();
+    let pod = pod();
+    let after = patched(&pod, &judge(&pod, "tenant", &config));
+    let volume = json!({"name": "openclaw-ca", "configMap": {"name": "openclaw-ca"}});
+    assert!(after["spec"]["volumes"].as_array().unwrap().contains(&volume));
+    let mount = json!({"name": "openclaw-ca", "mountPath": "/var/run/secrets/openclaw-ca", "readOnly": true});
+    for list in ["initContainers", "containers"] {
+        for container in after["spec"][list].as_array().unwrap() {
+            let mounts = container["volumeMounts"].as_array().unwrap();
+            let is_sidecar = container["name"] == "openclaw-auth";
+            assert_eq!(mounts.contains(&mount), is_sidecar, "{container}");
+        }
+    }
+    let file = "--ca-file=/var/run/secrets/openclaw-ca/ca.crt";
+    assert!(args(&config).iter().any(|arg| arg == file));
+    // Once more changes nothing; without a CA the volume goes.
+    assert!(judge(&after, "tenant", &config).operations.is_empty());
+    let without = self::config("").unwrap();
+    let back = patched(&after, &judge(&after, "tenant", &without));
+    assert!(!back["spec"]["volumes"].as_array().unwrap().contains(&volume));
+}
+
+#[test]
+fn a_volume_by_the_cas_name_is_the_webhooks() {
+    let mut pod = pod();
+    let forged = json!({"name": "openclaw-ca", "configMap": {"name": "forged"}});
+    pod["spec"]["volumes"].as_array_mut().unwrap().push(forged.clone());
+    let config = config(", caConfigMap: openclaw-ca").unwrap();
+    let after = patched(&pod, &judge(&pod, "tenant", &config));
+    assert!(!after["spec"]["volumes"].as_array().unwrap().contains(&forged));
+    let mount = json!({"name": "openclaw-ca", "mountPath": "/ca"});
+    pod["spec"]["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(mount);
+    assert_eq!(judge(&pod, "tenant", &config).codes(), ["name-clash"]);
 }
 
 #[test]
