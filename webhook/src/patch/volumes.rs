@@ -1,6 +1,5 @@
 //! Our volumes, told by their names. That no container of another mounts them was decided before.
 
-use contract::pod;
 use serde_json::Value;
 
 use super::{

@@ -265,10 +265,10 @@ async fn create_home(State(api): State<ApiServer>, Json(claim): Json<Value>) -> 
             api.put_home(claim.clone());
             Some(refuse(409, "AlreadyExists", "persistentvolumeclaims already exists"))
         }
-        None if known => {
+        None | Some(Next::Untouched) if known => {
             Some(refuse(409, "AlreadyExists", "persistentvolumeclaims already exists"))
         }
-        None => None,
+        None | Some(Next::Untouched) => None,
     };
     api.note("create home".to_owned());
     if let Some(refused) = refused {
