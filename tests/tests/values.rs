@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 use tests::chart::{RELEASE, documents, folder, tool};
 
 /// Maps with keys of the operator's own, by the end of their path.
-const FREE: [&str; 13] = [
-    "commonLabels",
-    "podLabels",
+const FREE: [&str; 12] = [
+    "Labels",
     "labels",
     "annotations",
-    "podAnnotations",
+    "Annotations",
     "nodeSelector",
     "webhook.resources.requests",
     "webhook.resources.limits",

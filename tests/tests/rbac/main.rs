@@ -59,7 +59,7 @@ async fn each_call_in_the_spawners_source_is_in_the_list() -> Result<()> {
         .filter(|(account, _)| *account == Account::Spawner)
         .map(|(_, call)| (call.verb.clone(), call.resource.clone()))
         .collect();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spawner/src");
+    let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spawner/src"))?;
     let made = actions(&source)?;
     assert!(made.len() >= 10, "{made:?}");
     let missing: Vec<_> = made.difference(&listed).collect();
@@ -67,21 +67,33 @@ async fn each_call_in_the_spawners_source_is_in_the_list() -> Result<()> {
     Ok(())
 }
 
-fn actions(folder: &Path) -> Result<BTreeSet<(String, String)>> {
-    let mut found = BTreeSet::new();
+/// What all files in a folder say, one after the other.
+fn source(folder: &Path) -> Result<String> {
+    let mut text = String::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_dir() {
-            found.extend(actions(&path)?);
-            continue;
-        }
-        let text = fs::read_to_string(&path)?;
-        for action in text.split("Action { verb: \"").skip(1) {
-            let (verb, rest) =
-                action.split_once("\", resource: \"").context("another form of Action")?;
-            let (resource, _) = rest.split_once('"').context("no end")?;
-            found.insert((verb.to_owned(), resource.to_owned()));
-        }
+        text += &if path.is_dir() { source(&path)? } else { fs::read_to_string(&path)? };
+    }
+    Ok(text)
+}
+
+/// Verb and resource of each; the resource may be a constant.
+fn actions(source: &str) -> Result<BTreeSet<(String, String)>> {
+    let quoted = |text: &str| Some(text.split_once('"')?.0.to_owned());
+    let mut found = BTreeSet::new();
+    for action in source.split("Action { verb: \"").skip(1) {
+        let (verb, rest) = action.split_once("\", resource: ").context("another form of Action")?;
+        let resource = match rest.strip_prefix('"') {
+            Some(literal) => quoted(literal),
+            None => {
+                let name = rest.split([' ', '}', ',']).next().unwrap_or_default();
+                let name = name.rsplit("::").next().unwrap_or(name);
+                source
+                    .split_once(&format!("const {name}: &str = \""))
+                    .and_then(|(_, at)| quoted(at))
+            }
+        };
+        found.insert((verb.to_owned(), resource.with_context(|| format!("what is {rest:.40}?"))?));
     }
     Ok(found)
 }

@@ -27,6 +27,8 @@ static MADE: OnceCell<Result<Setting, String>> = OnceCell::const_new();
 pub(crate) enum Account {
     Spawner,
     Webhook,
+    /// Of `helm test`, which tries what somebody without rights may do.
+    Check,
 }
 
 /// One verb on one resource, and on one name where the rule has names.
@@ -81,15 +83,14 @@ impl Setting {
         Ok(calls)
     }
 
-    /// All that the chart's Roles and ClusterRoles grant the two accounts.
+    /// All that the chart's Roles and ClusterRoles grant the accounts.
     pub(crate) fn rules(&self) -> Result<Vec<Rule>> {
         let mut rules = Vec::new();
         for binding in
             self.objects.iter().filter(|object| is(object, &["RoleBinding", "ClusterRoleBinding"]))
         {
             let subject = text(binding, "/subjects/0/name")?;
-            let account =
-                [Account::Spawner, Account::Webhook].into_iter().find(|a| a.name() == subject);
+            let account = Account::ALL.into_iter().find(|a| a.name() == subject);
             let account = account.with_context(|| format!("{subject} is bound too"))?;
             let (kind, name) = (text(binding, "/roleRef/kind")?, text(binding, "/roleRef/name")?);
             let namespace = binding.pointer("/metadata/namespace").and_then(Value::as_str);
@@ -108,10 +109,13 @@ impl Setting {
 }
 
 impl Account {
+    const ALL: [Self; 3] = [Self::Spawner, Self::Webhook, Self::Check];
+
     fn named(name: &str) -> Option<Self> {
         match name {
             "spawner" => Some(Self::Spawner),
             "webhook" => Some(Self::Webhook),
+            "check" => Some(Self::Check),
             _ => None,
         }
     }
@@ -120,6 +124,7 @@ impl Account {
         match self {
             Self::Spawner => format!("{}-spawner", release()),
             Self::Webhook => format!("{}-webhook", release()),
+            Self::Check => format!("{}-check", release()),
         }
     }
 }
@@ -204,7 +209,7 @@ async fn make() -> Result<Setting> {
 /// The API server learns of a binding from its watch, a moment after it is stored.
 async fn roles_hold(setting: &Setting) -> Result<()> {
     let limit = std::time::Duration::from_secs(30);
-    for account in [Account::Spawner, Account::Webhook] {
+    for account in Account::ALL {
         let client = setting.api_as(account).await?;
         let mut last = setting.calls("allowed")?;
         last.retain(|(whose, _)| *whose == account);
