@@ -74,6 +74,12 @@ impl Problem {
         self.detail.as_deref()
     }
 
+    /// When trying again makes sense.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// The stable word, also for metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {

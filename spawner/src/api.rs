@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{App, interrupted},
     caller::Caller,
-    model::{API, MY_SERVER, ServerModel},
+    model::{API, MY_SERVER, ServerModel, others_server},
     progress,
     servers::{How, Started, Stopped},
     state::State as Stage,
@@ -35,7 +35,7 @@ use crate::{
 const MAX_BODY: usize = 4096;
 
 /// Every route of the API, without [`API`] before them, as `openapi.yaml` describes them.
-pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
+pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 14] {
     let own = get(show_server).post(start_server).delete(stop_server);
     let others = get(operate::show).post(operate::start).delete(operate::stop);
     [
@@ -49,7 +49,9 @@ pub(crate) fn routes() -> [(&'static str, MethodRouter<Arc<App>>); 12] {
         ("/me/home", get(home::show).delete(home::purge)),
         ("/users", get(operate::list)),
         ("/users/{user}/server", others),
+        ("/users/{user}/server/progress", get(operate::progress)),
         ("/users/{user}/server/restart", post(operate::restart)),
+        ("/users/{user}/server/activity", post(operate::keep_awake)),
         ("/users/{user}/home", get(operate::show_home).delete(operate::purge_home)),
     ]
 }
@@ -77,6 +79,20 @@ pub(crate) struct Wait {
 
 /// A query that is none of ours is refused: whoever misspells `wait` would wait for nothing.
 type WaitQuery = Result<Query<Wait>, axum::extract::rejection::QueryRejection>;
+
+/// A body, or why it was not read to its end.
+type Sent = Result<Bytes, axum::extract::rejection::BytesRejection>;
+
+/// The whole body.
+fn whole(sent: Sent) -> Result<Bytes, Problem> {
+    sent.map_err(|rejection| match rejection.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(status, "body_too_large", "The body is too large")
+                .detail(format!("It may have {MAX_BODY} bytes."))
+        }
+        _ => bad_body("It broke off.".to_owned()),
+    })
+}
 
 /// `GET /version`, for anyone.
 pub(crate) async fn version() -> Json<Value> {
@@ -110,9 +126,9 @@ pub(crate) async fn start_server(
     State(app): State<Arc<App>>,
     caller: Caller,
     wait: WaitQuery,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    start_target(&app, &Target::own(&caller), wait, &bytes).await
+    start_target(&app, &Target::own(&caller), wait, sent).await
 }
 
 /// `DELETE /me/server[?wait=s]`: 204 when it is gone, 202 while it is being stopped. Also calls off a
@@ -136,17 +152,23 @@ pub(crate) async fn restart_server(
 /// Whose server is meant.
 struct Target {
     user: UserId,
+    is_own: bool,
     /// Where it is asked for.
     location: String,
 }
 
 impl Target {
     fn own(caller: &Caller) -> Self {
-        Self { user: caller.user().clone(), location: MY_SERVER.to_owned() }
+        Self { user: caller.user().clone(), is_own: true, location: MY_SERVER.to_owned() }
     }
 
     fn of_another(user: UserId) -> Self {
-        Self { location: format!("{API}/users/{user}/server"), user }
+        Self { location: others_server(&user), is_own: false, user }
+    }
+
+    fn model(&self, app: &App, snapshot: &Snapshot) -> ServerModel {
+        let model = app.model(&self.user, snapshot);
+        if self.is_own { model } else { model.of_another(&self.user) }
     }
 }
 
@@ -154,17 +176,18 @@ async fn start_target(
     app: &App,
     target: &Target,
     wait: WaitQuery,
-    bytes: &[u8],
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let budget = budget(app, wait)?;
-    let StartBody { image } = if bytes.is_empty() { StartBody::default() } else { body(bytes)? };
+    let bytes = whole(sent)?;
+    let StartBody { image } = if bytes.is_empty() { StartBody::default() } else { body(&bytes)? };
     app.snapshot(&target.user)?;
     let started = start_with(app, &target.user, image).await?;
     if started.how == How::Stopping {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "stopping",
-            "Your workspace is being stopped",
+            "The workspace is being stopped",
         )
         .detail("It can be started again as soon as it has stopped.")
         .retry_after(LOOK_AGAIN));
@@ -185,10 +208,7 @@ async fn stop_target(
 ) -> Result<Response, Problem> {
     let budget = budget(app, wait)?;
     app.snapshot(&target.user)?;
-    let (servers, user) = (app.servers.clone(), target.user.clone());
-    let stopped =
-        tokio::spawn(async move { servers.stop(&user, &reason).await }).await.map_err(ended)??;
-    let Stopped::Stopping { uid } = stopped else {
+    let Stopped::Stopping { uid } = stop(app, &target.user, reason).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let mut follower = app.pods.follow(&target.user);
@@ -201,9 +221,7 @@ async fn stop_target(
 
 async fn restart_target(app: &App, target: &Target, by: UserId) -> Result<Response, Problem> {
     app.snapshot(&target.user)?;
-    let stop = Stop { reason: StopReason::Restart, by: Some(by) };
-    let (servers, user) = (app.servers.clone(), target.user.clone());
-    tokio::spawn(async move { servers.restart(&user, &stop).await }).await.map_err(ended)??;
+    restart(app, &target.user, by).await?;
     Ok(accepted(app, target, &app.snapshot(&target.user)?))
 }
 
@@ -228,6 +246,7 @@ fn bad_query(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_query", "The query is not understood").detail(detail)
 }
 
+/// Its user stops it.
 pub(crate) fn by_user(user: &UserId) -> Stop {
     Stop { reason: StopReason::User, by: Some(user.clone()) }
 }
@@ -244,16 +263,22 @@ async fn start_with(app: &App, user: &UserId, image: Option<String>) -> Result<S
     Ok(started.await.map_err(ended)??)
 }
 
-/// Stops `user`'s server, or calls off its start. In a task of its own, as a start.
-pub(crate) async fn stop(app: &App, user: &UserId) -> Result<Stopped, Problem> {
+/// Stops `user`'s server, or calls off its start, for this reason. In a task of its own, as a start.
+pub(crate) async fn stop(app: &App, user: &UserId, reason: Stop) -> Result<Stopped, Problem> {
     let (servers, user) = (app.servers.clone(), user.clone());
-    let stop = by_user(&user);
-    Ok(tokio::spawn(async move { servers.stop(&user, &stop).await }).await.map_err(ended)??)
+    Ok(tokio::spawn(async move { servers.stop(&user, &reason).await }).await.map_err(ended)??)
+}
+
+/// Stops `user`'s server, if there is one, and starts it anew. In a task of its own, as a start.
+pub(crate) async fn restart(app: &App, user: &UserId, by: UserId) -> Result<Stopped, Problem> {
+    let stop = Stop { reason: StopReason::Restart, by: Some(by) };
+    let (servers, user) = (app.servers.clone(), user.clone());
+    Ok(tokio::spawn(async move { servers.restart(&user, &stop).await }).await.map_err(ended)??)
 }
 
 /// The server of `snapshot`, with the status that says how far it is.
 fn server(app: &App, target: &Target, snapshot: &Snapshot) -> Response {
-    let model = app.model(&target.user, snapshot);
+    let model = target.model(app, snapshot);
     if model.state == Stage::Ready {
         return (StatusCode::CREATED, [(header::LOCATION, target.location.clone())], Json(model))
             .into_response();
@@ -266,7 +291,7 @@ fn accepted(app: &App, target: &Target, snapshot: &Snapshot) -> Response {
         (header::LOCATION, target.location.clone()),
         (header::RETRY_AFTER, LOOK_AGAIN.as_secs().to_string()),
     ];
-    (StatusCode::ACCEPTED, headers, Json(app.model(&target.user, snapshot))).into_response()
+    (StatusCode::ACCEPTED, headers, Json(target.model(app, snapshot))).into_response()
 }
 
 /// How long an answer may take, never longer than the start timeout.

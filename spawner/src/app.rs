@@ -28,10 +28,11 @@ use crate::{
     login::{Login, SignedOut, backchannel, routes},
     metrics::Metrics,
     model::{QueueModel, ServerModel, TemplateModel},
-    pages::{self, home},
+    pages::{self, home, table},
     proxy,
     reap::{Policy, Sidecars, outlook},
     servers::Servers,
+    state::{State as Stage, Status},
     streams::Streams,
     watch::{Pods, Snapshot},
 };
@@ -89,6 +90,9 @@ pub fn router(app: App) -> Router {
         .route(home::STOP, post(home::stop))
         .route(home::RESTART, post(home::restart))
         .route(home::PURGE, post(home::purge))
+        .route(table::USERS, get(table::table))
+        .route(table::STOP, post(table::stop))
+        .route(table::RESTART, post(table::restart))
         .route_layer(map_response(not_stored))
         .method_not_allowed_fallback(wrong_method)
         .fallback(proxy::to_own_pod)
@@ -107,7 +111,17 @@ impl App {
             hash,
         });
         let queue = self.servers.place(user).map(|position| QueueModel { position });
-        ServerModel { template, queue, ..ServerModel::of(snapshot) }
+        let status = self.status(user, snapshot);
+        ServerModel { template, queue, ..ServerModel::of(snapshot, status) }
+    }
+
+    /// What to say about `user`'s server: what the pod says, and without one, what the queue does.
+    pub(crate) fn status(&self, user: &UserId, snapshot: &Snapshot) -> Status {
+        let status = snapshot.status();
+        match self.servers.place(user).filter(|_| status.state == Stage::Stopped) {
+            Some(place) => Status::queued(place),
+            None => status,
+        }
     }
 
     /// The same with what keeps it awake, for which its sidecar is asked.
@@ -132,9 +146,17 @@ impl App {
         self.snapshot(user)
     }
 
-    /// All servers there are. Refuses as long as nothing is known.
+    /// All servers there are, and those that wait for a start here. Refuses as long as nothing is
+    /// known.
     pub(crate) fn snapshots(&self) -> Result<BTreeMap<UserId, Snapshot>, Problem> {
-        if self.pods.is_complete() { Ok(self.pods.snapshots()) } else { Err(warming_up()) }
+        if !self.pods.is_complete() {
+            return Err(warming_up());
+        }
+        let mut all = self.pods.snapshots();
+        for user in self.servers.waiting() {
+            all.entry(user).or_default();
+        }
+        Ok(all)
     }
 
     /// What is known about `user`'s pod. Refuses as long as nothing is known about any.

@@ -30,6 +30,8 @@ use crate::{
 /// Who asks. An extractor: a handler that takes one is not reached without.
 #[derive(Debug)]
 pub(crate) struct Caller {
+    /// The access token.
+    pub(crate) token: Token,
     /// The `Authorization` to pass on to the sidecar. Sensitive: it does not print.
     pub(crate) authorization: HeaderValue,
     /// What it says.
@@ -80,11 +82,11 @@ impl Caller {
         }
     }
 
-    fn new(token: &Token, verified: Verified, browser: Option<Browser>) -> Result<Self, Rejection> {
+    fn new(token: Token, verified: Verified, browser: Option<Browser>) -> Result<Self, Rejection> {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
             .map_err(|_| Rejection::MalformedToken)?;
         authorization.set_sensitive(true);
-        Ok(Self { authorization, verified, browser: browser.map(Arc::new) })
+        Ok(Self { token, authorization, verified, browser: browser.map(Arc::new) })
     }
 }
 
@@ -96,7 +98,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let changes = !parts.method.is_safe() && parts.uri.path().starts_with("/-/");
         if changes && let (Some(browser), Some(login)) = (&caller.browser, &app.login) {
             let token = parts.headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
-            guard::may_change(&parts.headers, login.origin(), token, browser.csrf())
+            guard::may_change(&parts.headers, login.origin(browser.site()), token, browser.csrf())
                 .map_err(|crossing| refuse_crossing(app, parts, crossing))?;
         }
         Ok(caller)
@@ -116,7 +118,7 @@ impl FromRequest<Arc<App>> for FormCaller {
         let fields = form_urlencoded::parse(&body).into_owned().collect();
         let form = Self { caller, browser, headers: parts.headers.clone(), fields };
         let (token, csrf) = (form.field(CSRF_FIELD), form.browser.csrf());
-        guard::may_change(&parts.headers, login.origin(), token, csrf)
+        guard::may_change(&parts.headers, login.origin(form.browser.site()), token, csrf)
             .map_err(|crossing| refuse_crossing(app, &parts, crossing))?;
         Ok(form)
     }
@@ -142,8 +144,13 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, Response> {
         }
     }
     by_token(app, parts).await.map_err(|rejection| {
-        app.metrics.refused_token(rejection.reason());
-        tracing::debug!(reason = rejection.reason(), %rejection, "token refused");
+        let outcome = rejection.reason();
+        app.metrics.refused_token(outcome);
+        // Whoever sends none has not tried.
+        if rejection != Rejection::MissingToken {
+            let (method, path) = (parts.method.as_str(), parts.uri.path());
+            tracing::warn!(target: "audit", action = "token", method, path, outcome);
+        }
         rejection.into_response()
     })
 }
@@ -151,29 +158,33 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, Response> {
 async fn by_token(app: &App, parts: &Parts) -> Result<Caller, Rejection> {
     let token = Token::from_headers(&parts.headers)?;
     let verified = app.verifier.verify(&token).await?;
-    Caller::new(&token, verified, None)
+    Caller::new(token, verified, None)
 }
 
 async fn by_session(app: &App, login: &Login, parts: &Parts) -> Result<Caller, Response> {
-    if !login.is_for_us(parts) {
+    let Some(site) = login.site_of(&parts.headers, &parts.uri) else {
         return Err(no_visit(app, login, parts, NoVisit::OtherHost));
-    }
-    let passes = guard::may_pass(&parts.method, &parts.headers, login.origin());
+    };
+    let passes = guard::may_pass(&parts.method, &parts.headers, login.origin(site));
     if let Err(crossing) = passes {
         return Err(refuse_crossing(app, parts, crossing));
     }
-    let visit = match login.visit(&parts.headers, &app.verifier).await {
+    let visit = match login.visit(site, &parts.headers, &app.verifier).await {
         Ok(visit) => visit,
         Err(why) => return Err(no_visit(app, login, parts, why)),
     };
     let Visit { token, verified, browser, cookies } = visit;
     set_cookies(parts, cookies);
-    Caller::new(&token, verified, Some(browser)).map_err(IntoResponse::into_response)
+    Caller::new(token, verified, Some(browser)).map_err(IntoResponse::into_response)
 }
 
 /// The answer to a browser whose cookies do not speak for it.
 fn no_visit(app: &App, login: &Login, parts: &Parts, why: NoVisit) -> Response {
     let page = guard::wants_page(&parts.method, &parts.headers);
+    if let Some(outcome) = why.refusal() {
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        tracing::warn!(target: "audit", action = "cookie", method, path, outcome);
+    }
     match why {
         NoVisit::OtherHost => pages::other_host(login),
         NoVisit::SignedOut => {
@@ -204,7 +215,7 @@ fn issuer_down() -> Problem {
 }
 
 fn sign_in(login: &Login, parts: &Parts) -> Response {
-    if !login.is_for_us(parts) {
+    if login.site_of(&parts.headers, &parts.uri).is_none() {
         return pages::other_host(login);
     }
     redirect(StatusCode::FOUND, &login_path(wanted(parts)), Vec::new())
@@ -219,7 +230,8 @@ fn wanted(parts: &Parts) -> &str {
 pub(crate) fn refuse_crossing(app: &App, parts: &Parts, crossing: Crossing) -> Response {
     let code = crossing.code();
     app.metrics.refused_token(code);
-    tracing::warn!(target: "audit", action = "cookie", outcome = code, path = parts.uri.path());
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    tracing::warn!(target: "audit", action = "cookie", method, path, outcome = code);
     if guard::wants_page(&parts.method, &parts.headers) {
         return pages::crossing(crossing);
     }

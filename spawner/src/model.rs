@@ -1,6 +1,9 @@
 //! What the API tells about a server. The field names are JupyterHub's where it has one, so that its
 //! clients feel at home.
 
+use std::borrow::Cow;
+
+use contract::UserId;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
@@ -22,6 +25,11 @@ pub(crate) const MY_PROGRESS: &str = "/-/api/v1/me/server/progress";
 /// Where a user's own home is asked for.
 pub(crate) const MY_HOME: &str = "/-/api/v1/me/home";
 
+/// Where an operator asks for `user`'s server.
+pub(crate) fn others_server(user: &UserId) -> String {
+    format!("{API}/users/{user}/server")
+}
+
 /// A user's server.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerModel {
@@ -36,7 +44,7 @@ pub struct ServerModel {
     /// Where to go when it is ready.
     pub url: &'static str,
     /// Where to hear how far it is.
-    pub progress_url: &'static str,
+    pub progress_url: Cow<'static, str>,
     /// How far it is.
     pub state: State,
     /// What is in the way, if something is.
@@ -94,22 +102,28 @@ impl ServerModel {
         Self { stops_at, last_activity: activity.as_ref().and_then(used), activity, ..self }
     }
 
-    /// The server of `snapshot`.
+    /// The same for an operator, who hears of it elsewhere.
     #[must_use]
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let Status { state, reason, message } = snapshot.status();
+    pub fn of_another(self, user: &UserId) -> Self {
+        Self { progress_url: format!("{}/progress", others_server(user)).into(), ..self }
+    }
+
+    /// The server of `snapshot`, of which `status` is told.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, status: Status) -> Self {
+        let Status { state, reason, message } = status;
         let pod = snapshot.pod.as_deref();
         Self {
             name: pod.map(|pod| contract::object::pod(&pod.user)).unwrap_or_default(),
             ready: state == State::Ready,
             pending: match state {
-                State::Stopping => Some(Pending::Stop),
+                state if state.is_ending() => Some(Pending::Stop),
                 state if state.is_pending() => Some(Pending::Spawn),
                 _ => None,
             },
             started: pod.and_then(|pod| pod.created),
             url: "/",
-            progress_url: MY_PROGRESS,
+            progress_url: MY_PROGRESS.into(),
             state,
             reason: reason.map(Reason::name),
             message,

@@ -1,4 +1,4 @@
-//! `GET /me/server/progress`: how a start goes, as server-sent events. Each event follows from the
+//! `GET .../server/progress`: how a start goes, as server-sent events. Each event follows from the
 //! pod and its events alone, so any replica can go on where another one stopped.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -8,6 +8,7 @@ use axum::{
     extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
+use contract::UserId;
 use edge::{problem::Problem, shutdown::Shutdown};
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
@@ -17,7 +18,7 @@ use crate::{
     app::App,
     caller::Caller,
     proxy::MOST_WAITING,
-    state::{State as Stage, Status},
+    state::{Reason, State as Stage, Status},
     watch::{Follower, Snapshot},
 };
 
@@ -32,6 +33,9 @@ struct Step {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// It goes on only when a person has done something.
+    #[serde(skip_serializing_if = "is_false")]
+    held: bool,
     #[serde(skip_serializing_if = "is_false")]
     ready: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -40,8 +44,15 @@ struct Step {
     url: Option<&'static str>,
 }
 
+/// What a client is told, event by event.
+pub(crate) trait Told: Stream<Item = Result<Event, Infallible>> + Send + 'static {}
+
+impl<S: Stream<Item = Result<Event, Infallible>> + Send + 'static> Told for S {}
+
 /// One client's view of a start.
-struct Told {
+struct View {
+    app: Arc<App>,
+    user: UserId,
     follower: Follower,
     /// What was told last; the same is not told twice.
     last: Option<Status>,
@@ -50,31 +61,41 @@ struct Told {
     over: bool,
 }
 
-/// Tells every step until the workspace is ready or has failed, the token ends, or this replica
-/// does; the client then comes back with `Last-Event-ID`.
+/// Of the caller's own start.
 pub(crate) async fn stream(
     State(app): State<Arc<App>>,
     shutdown: Option<Extension<Shutdown>>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    app.snapshot(caller.user())?;
-    let follower = app.pods.follow_among(caller.user(), MOST_WAITING).map_err(|error| {
+) -> Result<Sse<impl Told>, Problem> {
+    tell(app, caller.user(), caller.time_left(), shutdown, &headers)
+}
+
+/// Tells every step until the workspace is ready or has failed, the token ends (in `left`), or this
+/// replica does; the client then comes back with `Last-Event-ID`.
+pub(crate) fn tell(
+    app: Arc<App>,
+    user: &UserId,
+    left: Duration,
+    shutdown: Option<Extension<Shutdown>>,
+    headers: &HeaderMap,
+) -> Result<Sse<impl Told + use<>>, Problem> {
+    app.snapshot(user)?;
+    let follower = app.pods.follow_among(user, MOST_WAITING).map_err(|error| {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Problem::new(status, "too_many_waiting", "Too many requests")
             .detail(error.to_string())
             .retry_after(HEARTBEAT)
     })?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let told = Told { follower, last: None, seen, over: false };
-    let left = caller.time_left();
+    let view = View { app, user: user.clone(), follower, last: None, seen, over: false };
     let end = async move {
         tokio::select! {
             () = tokio::time::sleep(left) => {}
             () = draining(shutdown) => {}
         }
     };
-    let events = stream::unfold(told, Told::next).take_until(end).map(Ok);
+    let events = stream::unfold(view, View::next).take_until(end).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 
@@ -85,7 +106,7 @@ async fn draining(shutdown: Option<Extension<Shutdown>>) {
     }
 }
 
-impl Told {
+impl View {
     async fn next(mut self) -> Option<(Event, Self)> {
         if self.over {
             return None;
@@ -94,15 +115,19 @@ impl Told {
         while !self.is_news(&snapshot) {
             snapshot = self.follower.changed().await;
         }
-        let status = snapshot.status();
+        let status = self.status(&snapshot);
         self.over = matches!(status.state, Stage::Ready | Stage::Failed);
         self.last = Some(status.clone());
         Some((event(&snapshot, status), self))
     }
 
+    fn status(&self, snapshot: &Snapshot) -> Status {
+        self.app.status(&self.user, snapshot)
+    }
+
     /// Whether there is something to tell. The end is told again to whoever asks again.
     fn is_news(&self, snapshot: &Snapshot) -> bool {
-        let status = snapshot.status();
+        let status = self.status(snapshot);
         match (&self.last, self.seen) {
             (Some(last), _) => *last != status,
             (None, Some(seen)) => {
@@ -119,7 +144,8 @@ fn event(snapshot: &Snapshot, status: Status) -> Event {
         progress: state.progress(),
         phase: state,
         message,
-        reason: reason.map(|reason| reason.name()),
+        reason: reason.map(Reason::name),
+        held: state.is_pending() && reason.is_some_and(Reason::needs_somebody),
         ready: state == Stage::Ready,
         failed: state == Stage::Failed,
         url: (state == Stage::Ready).then_some("/"),

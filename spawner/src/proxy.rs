@@ -23,10 +23,10 @@ use tokio::sync::SemaphorePermit;
 use crate::{
     app::App,
     caller::Caller,
-    login::{Login, keep_open},
+    login::{Login, Site, guard, keep_open, routes::redirect},
     metrics::Metrics,
     model::{MY_SERVER, ServerModel},
-    pages::home,
+    pages::{home, table::USERS},
     pod::PodView,
     state::{State as Stage, Status},
     watch::Snapshot,
@@ -45,6 +45,10 @@ pub(crate) async fn to_own_pod(
 ) -> Response {
     if request.uri().path().starts_with("/-/") {
         return no_such_page().into_response();
+    }
+    let site = app.login.as_ref().and_then(|login| login.site_of(request.headers(), request.uri()));
+    if site == Some(Site::Control) {
+        return instead_of_a_pod(&request);
     }
     let caller = match caller {
         Ok(caller) => caller,
@@ -221,7 +225,8 @@ fn come_back(snapshot: &Snapshot) -> Response {
         (header::RETRY_AFTER, LATER.as_secs().into()),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    (StatusCode::ACCEPTED, headers, Json(ServerModel::of(snapshot))).into_response()
+    (StatusCode::ACCEPTED, headers, Json(ServerModel::of(snapshot, snapshot.status())))
+        .into_response()
 }
 
 fn not_running(status: &Status) -> Problem {
@@ -233,7 +238,7 @@ fn not_running(status: &Status) -> Problem {
         (Stage::Stopped, _) => {
             refuse("stopped", &format!("{} Start it with POST {MY_SERVER}.", status.message))
         }
-        (Stage::Stopping, _) => refuse("stopping", &status.message).retry_after(LATER),
+        (state, _) if state.is_ending() => refuse("stopping", &status.message).retry_after(LATER),
         (_, Some(reason)) => refuse(reason.name(), &status.message).retry_after(LATER),
         (_, None) => refuse("starting", &status.message).retry_after(LATER),
     }
@@ -243,6 +248,17 @@ fn too_many(detail: &str) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", "Too many requests")
         .detail(detail)
         .retry_after(LATER)
+}
+
+/// At the control address no pod is ever reached. Whoever opens it wants the table.
+fn instead_of_a_pod(request: &Request) -> Response {
+    let page = guard::wants_page(request.method(), request.headers());
+    if page && request.uri().path() == "/" {
+        return redirect(StatusCode::FOUND, USERS, Vec::new());
+    }
+    Problem::new(StatusCode::NOT_FOUND, "no_workspace_here", "There is no workspace here")
+        .detail("This is the control address: only what begins with /-/ is served.")
+        .into_response()
 }
 
 fn no_such_page() -> Problem {

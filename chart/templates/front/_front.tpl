@@ -7,6 +7,15 @@ https://{{ .Values.ingress.host }}
 {{- end -}}
 {{- end -}}
 
+{{/* The hosts that lead to the spawner, as a JSON array: the public one, and the operators' own. */}}
+{{- define "bp-openclaw.frontHosts" -}}
+{{- $hosts := list .Values.ingress.host -}}
+{{- with .Values.spawner.controlURL -}}
+{{- $hosts = append $hosts (urlParse .).hostname -}}
+{{- end -}}
+{{- toJson $hosts -}}
+{{- end -}}
+
 {{/* What is wrong with the way in, as a JSON array of messages. */}}
 {{- define "bp-openclaw.frontFaults" -}}
 {{- $faults := list -}}
@@ -27,6 +36,14 @@ https://{{ .Values.ingress.host }}
 {{- end -}}
 {{- if and (include "bp-openclaw.publicURL" .) (not .Values.keycloak.clientSecretName) -}}
 {{- $faults = append $faults "people sign in at ingress.host or spawner.publicURL, but keycloak.clientSecretName is empty: name a Secret of the release's namespace that has the key OIDC_CLIENT_SECRET, or leave both empty" -}}
+{{- end -}}
+{{- with .Values.spawner.controlURL -}}
+{{- $public := include "bp-openclaw.publicURL" $ -}}
+{{- if not $public -}}
+{{- $faults = append $faults "spawner.controlURL is set, but neither ingress.host nor spawner.publicURL is: people sign in nowhere" -}}
+{{- else if eq (urlParse .).hostname (urlParse $public).hostname -}}
+{{- $faults = append $faults (printf "spawner.controlURL is %q, which has the host of the public address: it needs another, because browsers share cookies between the ports of a host" .) -}}
+{{- end -}}
 {{- end -}}
 {{- toJson $faults -}}
 {{- end -}}

@@ -1,17 +1,17 @@
-//! `POST /me/server/activity`: keeps the own server awake, for an hour at most; whoever still works
-//! then asks again.
+//! `POST /me/server/activity`: keeps a server awake, for an hour at most; whoever still works then
+//! asks again.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Bytes, extract::State};
-use contract::annotation;
+use axum::extract::State;
+use contract::{UserId, annotation};
 use edge::problem::Problem;
 use http::StatusCode;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::body;
+use super::{Sent, body, whole};
 use crate::{app::App, caller::Caller, cluster::Annotated, state::State as Stage};
 
 /// The longest that one request keeps a server awake.
@@ -28,15 +28,24 @@ struct Activity {
     reason: String,
 }
 
-/// 204 when the pod says so; 409 when there is no pod to keep.
+/// The own server.
 pub(crate) async fn keep_awake(
     State(app): State<Arc<App>>,
     caller: Caller,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<StatusCode, Problem> {
-    let Activity { busy_until, reason } = body(&bytes)?;
+    keep(&app, caller.user(), caller.user(), sent).await
+}
+
+/// 204 when the pod says so; 409 when there is no pod to keep.
+pub(super) async fn keep(
+    app: &App,
+    user: &UserId,
+    by: &UserId,
+    sent: Sent,
+) -> Result<StatusCode, Problem> {
+    let Activity { busy_until, reason } = body(&whole(sent)?)?;
     check(busy_until, &reason, Timestamp::now())?;
-    let user = caller.user();
     let snapshot = app.snapshot(user)?;
     let state = snapshot.status().state;
     let pod = snapshot.pod.as_deref();
@@ -50,7 +59,7 @@ pub(crate) async fn keep_awake(
     let done = app.cluster.annotate_pod(pod, None, &annotations).await;
     let done = done.map_err(crate::servers::ServerError::from)?;
     let outcome = if done == Annotated::Changed { "changed" } else { "kept" };
-    tracing::info!(target: "audit", action = "busy", %user, until = %busy_until, outcome);
+    tracing::info!(target: "audit", action = "busy", %user, %by, until = %busy_until, outcome);
     match done {
         Annotated::Yes(_) => Ok(StatusCode::NO_CONTENT),
         Annotated::Changed => Err(nothing_to_keep()),
@@ -74,7 +83,7 @@ fn check(until: Timestamp, reason: &str, now: Timestamp) -> Result<(), Problem> 
 
 fn nothing_to_keep() -> Problem {
     Problem::new(StatusCode::CONFLICT, "stopped", "There is nothing to keep awake")
-        .detail("Your workspace is not running.")
+        .detail("The workspace is not running.")
 }
 
 #[cfg(test)]

@@ -1,33 +1,28 @@
-//! `/-/api/v1/users`: what an operator may see and do. Always by a bearer token with the operator's
-//! role, never by a cookie: code that a pod serves could ride an operator's browser session.
+//! `/-/api/v1/users`: what an operator may see and do.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{FromRequestParts, Path, Query, State, rejection::QueryRejection},
-    response::{IntoResponse, Response},
+    extract::{Extension, Query, State, rejection::QueryRejection},
+    response::{Response, sse::Sse},
 };
-use contract::UserId;
-use edge::{oidc::Token, problem::Problem};
-use http::{Method, StatusCode, request::Parts};
+use edge::{problem::Problem, shutdown::Shutdown};
+use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Target, WaitQuery, bad_query,
+    Sent, Target, WaitQuery, bad_query, busy,
     home::{self, ConfirmQuery, HomeModel},
 };
 use crate::{
     app::App,
     model::ServerModel,
+    operator::{Operator, Whose, user_of},
+    progress::{self, Told},
     state::State as Stage,
     stop::{Stop, StopReason},
 };
-
-/// An operator, by a verified token with the role. An extractor.
-#[derive(Debug)]
-pub(crate) struct Operator(UserId);
 
 /// `?state=&limit=&continue=`.
 #[derive(Debug, Deserialize)]
@@ -59,43 +54,10 @@ struct Entry {
 const PAGE: usize = 100;
 const LONGEST_PAGE: usize = 500;
 
-impl FromRequestParts<Arc<App>> for Operator {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let refuse = |outcome: &'static str, user: &str| {
-            app.metrics.refused_token(outcome);
-            let (method, path) = (parts.method.as_str(), parts.uri.path());
-            tracing::warn!(target: "audit", action = "operate", by = user, method, path, outcome);
-        };
-        let verdict = async {
-            let token = Token::from_headers(&parts.headers)?;
-            let verified = app.verifier.verify(&token).await?;
-            Ok((verified.user, app.verifier.has_role(&token, &app.operator).await?))
-        };
-        match verdict.await {
-            Ok((user, true)) => Ok(Self(user)),
-            Ok((user, false)) => {
-                refuse("operator_only", user.as_str());
-                Err(operators_only(&app.operator.name).into_response())
-            }
-            Err(rejection) => {
-                refuse(edge::oidc::Rejection::reason(&rejection), "");
-                Err(rejection.into_response())
-            }
-        }
-    }
-}
-
-fn operators_only(role: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "operator_only", "This is for operators")
-        .detail(format!("The token lacks the role {role}."))
-}
-
 /// `GET /users`: the servers there are.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
+    _: Operator,
     selection: Result<Query<Selection>, QueryRejection>,
 ) -> Result<Json<Page>, Problem> {
     let Query(Selection { state, limit, after }) = selection.map_err(|error| {
@@ -114,9 +76,12 @@ pub(crate) async fn list(
     let mut items: Vec<Entry> = snapshots
         .into_iter()
         .filter(|(user, _)| after.as_ref().is_none_or(|after| user > after))
-        .filter(|(_, seen)| state.is_none_or(|state| seen.status().state == state))
+        .filter(|(user, seen)| state.is_none_or(|state| app.status(user, seen).state == state))
         .take(limit + 1)
-        .map(|(user, seen)| Entry { server: app.model(&user, &seen), user: user.to_string() })
+        .map(|(user, seen)| Entry {
+            server: app.model(&user, &seen).of_another(&user),
+            user: user.to_string(),
+        })
         .collect();
     let more = items.len() > limit;
     items.truncate(limit);
@@ -127,32 +92,35 @@ pub(crate) async fn list(
 /// `GET /users/{user}/server`.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
-    Path(user): Path<String>,
+    _: Operator,
+    Whose(user): Whose,
 ) -> Result<Json<ServerModel>, Problem> {
-    Ok(Json(app.describe(&user_of(&user)?).await?))
+    Ok(Json(app.describe(&user).await?.of_another(&user)))
 }
 
 /// `POST /users/{user}/server`, as a user's own.
 pub(crate) async fn start(
     State(app): State<Arc<App>>,
     operator: Operator,
-    Path(user): Path<String>,
+    Whose(user): Whose,
     wait: WaitQuery,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    super::start_target(&app, &operator.target(&user, &Method::POST)?, wait, &body).await
+    operator.acts_on(&user, &Method::POST);
+    let target = Target::of_another(user);
+    super::start_target(&app, &target, wait, sent).await
 }
 
 /// `DELETE /users/{user}/server`, as a user's own.
 pub(crate) async fn stop(
     State(app): State<Arc<App>>,
     operator: Operator,
-    Path(user): Path<String>,
+    Whose(user): Whose,
     wait: WaitQuery,
 ) -> Result<Response, Problem> {
-    let target = operator.target(&user, &Method::DELETE)?;
-    let stop = Stop { reason: StopReason::Admin, by: Some(operator.0) };
+    operator.acts_on(&user, &Method::DELETE);
+    let target = Target::of_another(user);
+    let stop = Stop { reason: StopReason::Admin, by: Some(operator.caller.user().clone()) };
     super::stop_target(&app, &target, wait, stop).await
 }
 
@@ -160,51 +128,55 @@ pub(crate) async fn stop(
 pub(crate) async fn restart(
     State(app): State<Arc<App>>,
     operator: Operator,
-    Path(user): Path<String>,
+    Whose(user): Whose,
 ) -> Result<Response, Problem> {
-    let target = operator.target(&user, &Method::POST)?;
-    super::restart_target(&app, &target, operator.0).await
+    operator.acts_on(&user, &Method::POST);
+    let target = Target::of_another(user);
+    super::restart_target(&app, &target, operator.caller.user().clone()).await
 }
 
 /// `GET /users/{user}/home`.
 pub(crate) async fn show_home(
     State(app): State<Arc<App>>,
-    Operator(_): Operator,
-    Path(user): Path<String>,
+    _: Operator,
+    Whose(user): Whose,
 ) -> Result<Json<HomeModel>, Problem> {
-    home::show_of(&app, &user_of(&user)?).await
+    home::show_of(&app, &user).await
 }
 
 /// `DELETE /users/{user}/home?confirm=<uuid>`, as a user's own.
 pub(crate) async fn purge_home(
     State(app): State<Arc<App>>,
     operator: Operator,
-    Path(user): Path<String>,
+    Whose(user): Whose,
     confirm: ConfirmQuery,
 ) -> Result<Response, Problem> {
-    let user = operator.acts_on(&user, &Method::DELETE)?;
+    operator.acts_on(&user, &Method::DELETE);
     let location = home::location_of(&user);
-    let stop = Stop { reason: StopReason::Admin, by: Some(operator.0) };
+    let stop = Stop { reason: StopReason::Admin, by: Some(operator.caller.user().clone()) };
     home::purge_of(&app, &user, confirm, stop, location).await
 }
 
-impl Operator {
-    /// Whose server or home is meant. That an operator acts on it is told before it is done.
-    fn acts_on(&self, user: &str, method: &Method) -> Result<UserId, Problem> {
-        let user = user_of(user)?;
-        tracing::info!(target: "audit", action = "operate", %user, by = %self.0, %method);
-        Ok(user)
-    }
-
-    fn target(&self, user: &str, method: &Method) -> Result<Target, Problem> {
-        self.acts_on(user, method).map(Target::of_another)
-    }
+/// `GET /users/{user}/server/progress`, as a user's own.
+pub(crate) async fn progress(
+    State(app): State<Arc<App>>,
+    shutdown: Option<Extension<Shutdown>>,
+    operator: Operator,
+    Whose(user): Whose,
+    headers: HeaderMap,
+) -> Result<Sse<impl Told>, Problem> {
+    progress::tell(app, &user, operator.caller.time_left(), shutdown, &headers)
 }
 
-fn user_of(text: &str) -> Result<UserId, Problem> {
-    text.parse().map_err(|error: contract::InvalidUserId| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad_user", "No such user").detail(error.to_string())
-    })
+/// `POST /users/{user}/server/activity`, as a user's own.
+pub(crate) async fn keep_awake(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Whose(user): Whose,
+    sent: Sent,
+) -> Result<StatusCode, Problem> {
+    operator.acts_on(&user, &Method::POST);
+    busy::keep(&app, &user, operator.caller.user(), sent).await
 }
 
 fn no_such_state(name: &str) -> String {

@@ -13,6 +13,10 @@ pub struct LoginArgs {
     #[arg(long, env = "PUBLIC_URL", value_name = "URL", value_parser = public_url, requires = "client_id")]
     public_url: Option<PublicUrl>,
 
+    /// Where operators sign in, https://HOST of another name; turns the table of all workspaces on
+    #[arg(long, env = "CONTROL_URL", value_name = "URL", value_parser = public_url, requires = "public_url")]
+    control_url: Option<PublicUrl>,
+
     /// The confidential client at the issuer
     #[arg(long = "client-id", env = "OIDC_CLIENT_ID", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     client_id: Option<String>,
@@ -50,6 +54,8 @@ pub struct LoginArgs {
 pub struct LoginConfig {
     /// The address that people open.
     pub public_url: PublicUrl,
+    /// The address where operators sign in, which no pod shares.
+    pub control_url: Option<PublicUrl>,
     /// The client at the issuer.
     pub client_id: String,
     /// Its secret.
@@ -93,6 +99,11 @@ pub enum InvalidLogin {
     /// The secret is empty.
     #[error("the client secret is empty")]
     EmptySecret,
+    /// Browsers keep cookies by host, whatever the port.
+    #[error(
+        "--control-url (CONTROL_URL) {0} has the host of --public-url; it must have another, because browsers share cookies between the ports of a host"
+    )]
+    SharedHost(String),
 }
 
 impl LoginArgs {
@@ -100,6 +111,7 @@ impl LoginArgs {
     pub fn config(self) -> Result<Option<LoginConfig>, InvalidLogin> {
         let Self {
             public_url,
+            control_url,
             client_id,
             client_secret,
             client_secret_file,
@@ -119,8 +131,14 @@ impl LoginArgs {
             return Err(InvalidLogin::EmptySecret);
         }
         let client_id = client_id.ok_or(InvalidLogin::NoClient)?;
+        if let Some(control) = &control_url
+            && control.host() == public_url.host()
+        {
+            return Err(InvalidLogin::SharedHost(control.origin.clone()));
+        }
         let config = LoginConfig {
             public_url,
+            control_url,
             client_id,
             client_secret,
             internal_issuer,
@@ -141,6 +159,14 @@ impl PublicUrl {
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The host without the port.
+    fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
     }
 }
 
@@ -232,6 +258,21 @@ mod tests {
         let login = config(&whole).unwrap().unwrap();
         assert_eq!(login.client_secret.expose(), "s3cret");
         assert!(!format!("{login:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn the_control_address_is_another_host() {
+        let login = [&URL[..], &["--client-id", "openclaw", "--client-secret", "s3cret"]].concat();
+        let with = |url| config(&[&login[..], &["--control-url", url]].concat());
+        let control = with("https://control.example").unwrap().unwrap().control_url.unwrap();
+        assert_eq!(control.origin(), "https://control.example");
+        for shared in ["https://agents.example", "https://AGENTS.example:8443"] {
+            let error = with(shared).unwrap_err();
+            assert!(error.contains("CONTROL_URL") && error.contains("cookies"), "{error}");
+        }
+        assert!(with("https://[::1]:8443").is_ok());
+        let alone = config(&["--control-url", "https://control.example"]).unwrap_err();
+        assert!(alone.contains("--public-url"), "{alone}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) mod routes;
 mod seal;
 mod session;
 mod signed_out;
+mod site;
 
 use std::sync::Arc;
 
@@ -37,17 +38,19 @@ pub use self::{
 use self::{
     provider::{Provider, ProviderFault, Tokens},
     refresh::Refresher,
+    site::Sites,
 };
 use crate::streams::Streams;
 pub(crate) use keep::keep_open;
 pub(crate) use next::sanitised;
 pub(crate) use provider::{discover, reached_at};
 pub(crate) use session::BrowserSession;
+pub(crate) use site::Site;
 
 /// The login of one spawner.
 #[derive(Debug)]
 pub struct Login {
-    public_url: PublicUrl,
+    sites: Sites,
     keys: CookieKeys,
     provider: Arc<Provider>,
     refresher: Refresher,
@@ -68,6 +71,7 @@ pub(crate) struct Visit {
 /// What is known of a signed-in browser, beside its token.
 pub(crate) struct Browser {
     session: BrowserSession,
+    site: Site,
 }
 
 /// Why a browser's cookies do not speak for it.
@@ -77,12 +81,24 @@ pub(crate) enum NoVisit {
     SignedOut,
     /// It was signed in. Keycloak has ended the session, or it ended by itself.
     Ended,
-    /// The request is not for the public address.
+    /// The request is not for an address of ours.
     OtherHost,
     /// The token has to be renewed, and nobody can do that now. The session stays.
     Unavailable(ProviderFault),
     /// Nothing can be verified yet.
     NotYet,
+}
+
+impl NoVisit {
+    /// The refusal, for the audit log; an issuer that is down refuses nobody.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::SignedOut => Some("no_session"),
+            Self::Ended => Some("session_ended"),
+            Self::OtherHost => Some("other_host"),
+            Self::Unavailable(_) | Self::NotYet => None,
+        }
+    }
 }
 
 impl Login {
@@ -96,34 +112,35 @@ impl Login {
         signed_out: SignedOut,
         streams: Streams,
     ) -> Self {
-        let LoginConfig { public_url, client_id, client_secret, internal_issuer, .. } = config;
+        let LoginConfig {
+            public_url, control_url, client_id, client_secret, internal_issuer, ..
+        } = config;
+        let sites = Sites { workspaces: public_url, control: control_url };
         let client = (client_id, client_secret);
         let provider = Arc::new(Provider::new(fetcher, issuer, internal_issuer, client));
         let refresher = Refresher::new(Arc::clone(&provider));
-        Self { public_url, keys, provider, refresher, signed_out, streams }
+        Self { sites, keys, provider, refresher, signed_out, streams }
     }
 
-    /// Scheme, host and port of the public address.
-    pub(crate) fn origin(&self) -> &str {
-        self.public_url.origin()
+    /// Scheme, host and port of an address.
+    pub(crate) fn origin(&self, site: Site) -> &str {
+        self.sites.origin(site)
+    }
+
+    /// The same of the control address, if there is one.
+    pub(crate) fn control(&self) -> Option<&str> {
+        self.sites.control.as_ref().map(PublicUrl::origin)
+    }
+
+    /// The address that a request names, if it is one of ours.
+    pub(crate) fn site_of(&self, headers: &HeaderMap, uri: &http::Uri) -> Option<Site> {
+        self.sites.of(headers, uri)
     }
 
     /// Where a browser goes to sign in, so far as a page's policy has to allow it.
     pub(crate) fn issuer_origin(&self) -> Option<String> {
         let issuer: http::Uri = self.provider.issuer().parse().ok()?;
         Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
-    }
-
-    /// Whether the request names the public address, to the letter.
-    pub(crate) fn is_for_us(&self, parts: &http::request::Parts) -> bool {
-        let mut hosts = parts.headers.get_all(http::header::HOST).iter();
-        // HTTP/2 has it in `:authority`.
-        let target = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-        let host = hosts.next().map(HeaderValue::as_bytes);
-        let ours = self.public_url.authority().as_bytes();
-        hosts.next().is_none()
-            && host.or(target).is_some()
-            && [host, target].into_iter().flatten().all(|named| named.eq_ignore_ascii_case(ours))
     }
 
     /// Whether the request carries what may be a session.
@@ -141,14 +158,15 @@ impl Login {
         cookie::sets_ours(value)
     }
 
-    /// Who a browser is, by its cookies; with fresh tokens when they are due.
+    /// Who a browser at this address is, by its cookies; with fresh tokens when they are due.
     pub(crate) async fn visit(
         &self,
+        site: Site,
         headers: &HeaderMap,
         verifier: &Verifier,
     ) -> Result<Visit, NoVisit> {
         let keys = self.keys.now().ok_or(NoVisit::NotYet)?;
-        let sent = BrowserSession::of(headers, &keys).ok_or(NoVisit::SignedOut)?;
+        let sent = BrowserSession::of(headers, &keys, site).ok_or(NoVisit::SignedOut)?;
         // An open stream may have been kept with fresh tokens, of which the browser knows nothing.
         let newer = self.streams.newer_than(&sent);
         let is_news = newer.is_some();
@@ -160,8 +178,9 @@ impl Login {
         if !session.is_due(UnixTime::now())
             && let Ok((session, token, verified)) = current
         {
-            let cookies = if is_news { kept_in(&session, headers, &keys)? } else { Vec::new() };
-            return Ok(Visit { token, verified, browser: Browser { session }, cookies });
+            let cookies =
+                if is_news { kept_in(&session, headers, &keys, site)? } else { Vec::new() };
+            return Ok(Visit { token, verified, browser: Browser { session, site }, cookies });
         }
         let (session, token, verified) = match self.renew(&session, verifier).await {
             Ok(renewed) => renewed,
@@ -172,8 +191,8 @@ impl Login {
             },
             Err(ended) => return Err(ended),
         };
-        let cookies = kept_in(&session, headers, &keys)?;
-        Ok(Visit { token, verified, browser: Browser { session }, cookies })
+        let cookies = kept_in(&session, headers, &keys, site)?;
+        Ok(Visit { token, verified, browser: Browser { session, site }, cookies })
     }
 
     async fn current(
@@ -217,8 +236,9 @@ fn kept_in(
     session: &BrowserSession,
     headers: &HeaderMap,
     keys: &Keys,
+    site: Site,
 ) -> Result<Vec<HeaderValue>, NoVisit> {
-    session.cookies(headers, keys).map_err(|error| {
+    session.cookies(headers, keys, site).map_err(|error| {
         tracing::error!(%error, "a renewed session cannot be kept");
         NoVisit::Ended
     })
@@ -245,6 +265,11 @@ impl Browser {
 
     pub(crate) fn session(&self) -> &BrowserSession {
         &self.session
+    }
+
+    /// Where it is signed in.
+    pub(crate) fn site(&self) -> Site {
+        self.site
     }
 
     fn id_token(&self) -> Option<&str> {

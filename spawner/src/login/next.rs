@@ -1,7 +1,8 @@
 //! Where a user goes after signing in: back to where they were, and never to another site.
 
-/// The page of the spawner's own that one may return to.
+/// The pages of the spawner's own that one may return to.
 pub(crate) const HOME: &str = "/-/";
+const USERS: &str = crate::pages::table::USERS;
 /// Longer ones are not remembered: they would crowd the cookie.
 const MAX_BYTES: usize = 2048;
 
@@ -16,7 +17,7 @@ pub(crate) fn sanitised(next: &str) -> &str {
         && !next.starts_with("//")
         && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && !path.split('/').any(is_dots);
-    let loops = path.starts_with(HOME) && path != HOME;
+    let loops = path.starts_with(HOME) && path != HOME && path != USERS;
     if plain && !loops { next } else { "/" }
 }
 
@@ -32,9 +33,18 @@ mod tests {
 
     #[test]
     fn a_path_of_this_site_is_kept() {
-        for good in
-            ["/", "/chat", "/a/b?c=d&e=%2F#f", "/-/", "/-/?x", "/-", "/x?u=//y", "/x?b=/../", "/.a"]
-        {
+        for good in [
+            "/",
+            "/chat",
+            "/a/b?c=d&e=%2F#f",
+            "/-/",
+            "/-/?x",
+            "/-/users?page=2",
+            "/-",
+            "/x?u=//y",
+            "/x?b=/../",
+            "/.a",
+        ] {
             assert_eq!(sanitised(good), good);
         }
     }

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Deserialize;
 
 use super::{
-    Login, NoVisit, Tokens, accepted, cookie,
+    Login, NoVisit, Site, Tokens, accepted, cookie,
     next::sanitised,
     pkce::challenge,
     provider::ProviderFault,
@@ -84,17 +84,22 @@ pub(crate) async fn login(
 ) -> Response {
     let (parts, _) = request.into_parts();
     let next = query.map(|Query(Next { next })| next).unwrap_or_default();
-    let login = match for_us(&app, &parts) {
-        Ok(login) => login,
+    let (login, site) = match for_us(&app, &parts) {
+        Ok(found) => found,
         Err(refused) => return *refused,
     };
-    match begin(login, &parts.headers, &next).await {
+    match begin(login, site, &parts.headers, &next).await {
         Ok(response) => response,
         Err(error) => unfinished(&app, &error, sanitised(&next)),
     }
 }
 
-async fn begin(login: &Login, headers: &HeaderMap, next: &str) -> Result<Response, Unfinished> {
+async fn begin(
+    login: &Login,
+    site: Site,
+    headers: &HeaderMap,
+    next: &str,
+) -> Result<Response, Unfinished> {
     let keys = login.keys.now().ok_or(Unfinished::NotYet)?;
     let addresses = login.provider.addresses().await?;
     let attempt = Attempt::begin(next).map_err(NotSet::from)?;
@@ -103,7 +108,7 @@ async fn begin(login: &Login, headers: &HeaderMap, next: &str) -> Result<Respons
         &[
             ("response_type", "code"),
             ("client_id", login.provider.client_id()),
-            ("redirect_uri", &login.redirect_uri()),
+            ("redirect_uri", &login.redirect_uri(site)),
             ("scope", "openid"),
             ("state", &attempt.state),
             ("nonce", &attempt.nonce),
@@ -111,7 +116,7 @@ async fn begin(login: &Login, headers: &HeaderMap, next: &str) -> Result<Respons
             ("code_challenge_method", "S256"),
         ],
     );
-    let cookies = attempt.cookies(headers, &keys).map_err(NotSet::from)?;
+    let cookies = attempt.cookies(headers, &keys, site).map_err(NotSet::from)?;
     Ok(redirect(StatusCode::FOUND, &to, cookies))
 }
 
@@ -122,19 +127,19 @@ pub(crate) async fn callback(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let login = match for_us(&app, &parts) {
-        Ok(login) => login,
+    let (login, site) = match for_us(&app, &parts) {
+        Ok(found) => found,
         Err(refused) => return *refused,
     };
     let Ok(Query(returned)) = query else { return unfinished(&app, &Unfinished::NotBegun, "/") };
     let Some(attempt) =
-        login.keys.now().and_then(|keys| Attempt::of(&parts.headers, &keys, &returned.state))
+        login.keys.now().and_then(|keys| Attempt::of(&parts.headers, &keys, &returned.state, site))
     else {
         return unfinished(&app, &Unfinished::NotBegun, "/");
     };
     let forget = cookie::clear_login(&attempt.state);
-    let mut response = match finish(login, &app.verifier, &attempt, returned, &parts.headers).await
-    {
+    let way = Way { login, site, attempt: &attempt };
+    let mut response = match finish(&way, &app.verifier, returned, &parts.headers).await {
         Ok((cookies, verified)) => {
             app.metrics.login("signed_in");
             tracing::info!(target: "audit", action = "login", user = %verified.user, outcome = "signed_in");
@@ -148,10 +153,16 @@ pub(crate) async fn callback(
     response
 }
 
+/// A login that has begun, and where it goes on.
+struct Way<'a> {
+    login: &'a Login,
+    site: Site,
+    attempt: &'a Attempt,
+}
+
 async fn finish(
-    login: &Login,
+    &Way { login, site, attempt }: &Way<'_>,
     verifier: &Verifier,
-    attempt: &Attempt,
     returned: Returned,
     headers: &HeaderMap,
 ) -> Result<(Vec<HeaderValue>, Verified), Unfinished> {
@@ -164,10 +175,11 @@ async fn finish(
         return Err(Unfinished::Refused(error.chars().take(60).collect()));
     }
     let code = code.ok_or(Unfinished::NoCode)?;
-    let tokens = login.provider.exchange(&code, &login.redirect_uri(), &attempt.verifier).await?;
+    let tokens =
+        login.provider.exchange(&code, &login.redirect_uri(site), &attempt.verifier).await?;
     let verified = check(login, verifier, attempt, &tokens).await?;
     let session = BrowserSession::new(tokens, &verified).map_err(NotSet::from)?;
-    Ok((session.cookies(headers, &keys)?, verified))
+    Ok((session.cookies(headers, &keys, site)?, verified))
 }
 
 /// Whether the tokens are of this very login and open a workspace.
@@ -207,7 +219,7 @@ pub(crate) async fn logout(State(app): State<Arc<App>>, caller: FormCaller) -> R
             None
         }
     };
-    let after = format!("{}{SIGNED_OUT}", login.origin());
+    let after = format!("{}{SIGNED_OUT}", login.origin(browser.site()));
     let to = match end_session {
         Some(end_session) => {
             let mut query = vec![
@@ -234,18 +246,18 @@ pub(crate) async fn signed_out() -> Response {
     )
 }
 
-/// The login, for a request that is for the public address.
-fn for_us<'a>(app: &'a App, parts: &Parts) -> Result<&'a Login, Box<Response>> {
-    match &app.login {
-        None => Err(Box::new(pages::no_login().into_response())),
-        Some(login) if login.is_for_us(parts) => Ok(login),
-        Some(login) => Err(Box::new(pages::other_host(login))),
-    }
+/// The login, and the address of ours that a request is for.
+fn for_us<'a>(app: &'a App, parts: &Parts) -> Result<(&'a Login, Site), Box<Response>> {
+    let Some(login) = &app.login else {
+        return Err(Box::new(pages::no_login().into_response()));
+    };
+    let site = login.site_of(&parts.headers, &parts.uri);
+    site.map(|site| (login, site)).ok_or_else(|| Box::new(pages::other_host(login)))
 }
 
 impl Login {
-    fn redirect_uri(&self) -> String {
-        format!("{}{CALLBACK}", self.origin())
+    fn redirect_uri(&self, site: Site) -> String {
+        format!("{}{CALLBACK}", self.origin(site))
     }
 }
 

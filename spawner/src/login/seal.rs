@@ -31,6 +31,10 @@ pub enum Purpose {
     Session,
     /// A login that has begun.
     Login,
+    /// An operator's session at the control address.
+    ControlSession,
+    /// A login that has begun there.
+    ControlLogin,
 }
 
 /// A list of keys that cannot be used. It repeats nothing of a key.
@@ -59,6 +63,8 @@ impl Purpose {
         match self {
             Self::Session => "session",
             Self::Login => "login",
+            Self::ControlSession => "control session",
+            Self::ControlLogin => "control login",
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
     pkce::random_text,
     provider::Tokens,
     seal::{Keys, NoRandom, Purpose},
+    site::Site,
 };
 
 /// A signed-in browser.
@@ -82,9 +83,10 @@ impl BrowserSession {
         self.user == verified.user.as_str() && self.sid == verified.session
     }
 
-    /// Reads the session of a request. `None` for none and for one that is not whole.
-    pub(crate) fn of(headers: &HeaderMap, keys: &Keys) -> Option<Self> {
-        open(keys, Purpose::Session, &cookie::session(headers)?)
+    /// Reads the session of a request. `None` for none, for one that is not whole and for another
+    /// address's.
+    pub(crate) fn of(headers: &HeaderMap, keys: &Keys, site: Site) -> Option<Self> {
+        open(keys, site.session(), &cookie::session(headers)?)
     }
 
     /// The cookies that hold it from now on. Where that is too much, the ID token goes first: only
@@ -93,12 +95,13 @@ impl BrowserSession {
         &self,
         headers: &HeaderMap,
         keys: &Keys,
+        site: Site,
     ) -> Result<Vec<HeaderValue>, NotSet> {
-        let whole = seal(keys, Purpose::Session, self)?;
+        let whole = seal(keys, site.session(), self)?;
         if let Some(set) = cookie::set_session(headers, &whole) {
             return Ok(set);
         }
-        let smaller = seal(keys, Purpose::Session, &Self { id: None, ..self.clone() })?;
+        let smaller = seal(keys, site.session(), &Self { id: None, ..self.clone() })?;
         cookie::set_session(headers, &smaller).ok_or(NotSet::TooLarge)
     }
 
@@ -163,9 +166,9 @@ impl Attempt {
         })
     }
 
-    /// The login of a browser that comes back with `state`.
-    pub(crate) fn of(headers: &HeaderMap, keys: &Keys, state: &str) -> Option<Self> {
-        let attempt: Self = open(keys, Purpose::Login, cookie::login(headers, state)?)?;
+    /// The login of a browser that comes back with `state` to where it began.
+    pub(crate) fn of(headers: &HeaderMap, keys: &Keys, state: &str, site: Site) -> Option<Self> {
+        let attempt: Self = open(keys, site.login(), cookie::login(headers, state)?)?;
         let fits = attempt.state == state && UnixTime::now().as_secs() < attempt.until;
         fits.then_some(attempt)
     }
@@ -175,8 +178,9 @@ impl Attempt {
         &self,
         headers: &HeaderMap,
         keys: &Keys,
+        site: Site,
     ) -> Result<Vec<HeaderValue>, NoRandom> {
-        Ok(cookie::set_login(headers, &self.state, &seal(keys, Purpose::Login, self)?))
+        Ok(cookie::set_login(headers, &self.state, &seal(keys, site.login(), self)?))
     }
 }
 
@@ -194,6 +198,8 @@ mod tests {
     use http::header;
 
     use super::*;
+
+    const HERE: Site = Site::Workspaces;
 
     fn keys() -> Keys {
         Keys::parse(&Keys::generate().unwrap()).unwrap()
@@ -235,20 +241,21 @@ mod tests {
     fn a_session_of_keycloaks_size_comes_back_from_cookies() {
         let keys = keys();
         let session = session(1100, 1000);
-        let headers = sent(&session.cookies(&HeaderMap::new(), &keys).unwrap());
-        let read = BrowserSession::of(&headers, &keys).unwrap();
+        let headers = sent(&session.cookies(&HeaderMap::new(), &keys, HERE).unwrap());
+        let read = BrowserSession::of(&headers, &keys, HERE).unwrap();
         assert_eq!(read.access_token(), session.access_token());
         assert_eq!((read.csrf(), read.id_token()), (session.csrf(), session.id_token()));
-        assert!(BrowserSession::of(&headers, &self::keys()).is_none(), "other keys");
+        assert!(BrowserSession::of(&headers, &self::keys(), HERE).is_none(), "other keys");
+        assert!(BrowserSession::of(&headers, &keys, Site::Control).is_none(), "another address");
     }
 
     #[test]
     fn the_id_token_goes_before_the_session_does() {
         let keys = keys();
-        let headers = sent(&session(6000, 6000).cookies(&HeaderMap::new(), &keys).unwrap());
-        let read = BrowserSession::of(&headers, &keys).unwrap();
+        let headers = sent(&session(6000, 6000).cookies(&HeaderMap::new(), &keys, HERE).unwrap());
+        let read = BrowserSession::of(&headers, &keys, HERE).unwrap();
         assert_eq!((read.access_token().len(), read.id_token()), (6000, None));
-        let huge = session(16_000, 10).cookies(&HeaderMap::new(), &keys);
+        let huge = session(16_000, 10).cookies(&HeaderMap::new(), &keys, HERE);
         assert!(matches!(huge, Err(NotSet::TooLarge)), "{huge:?}");
     }
 
@@ -268,14 +275,19 @@ mod tests {
     fn only_the_browser_that_began_a_login_ends_it() {
         let keys = keys();
         let attempt = Attempt::begin("/chat").unwrap();
-        let headers = sent(&attempt.cookies(&HeaderMap::new(), &keys).unwrap());
-        assert_eq!(Attempt::of(&headers, &keys, &attempt.state).unwrap().next, "/chat");
+        let headers = sent(&attempt.cookies(&HeaderMap::new(), &keys, HERE).unwrap());
+        assert_eq!(Attempt::of(&headers, &keys, &attempt.state, HERE).unwrap().next, "/chat");
         let cut = &attempt.state[..20];
-        assert!(Attempt::of(&headers, &keys, cut).is_none(), "the same cookie, another state");
-        assert!(Attempt::of(&headers, &keys, "").is_none());
-        assert!(Attempt::of(&HeaderMap::new(), &keys, &attempt.state).is_none());
+        assert!(
+            Attempt::of(&headers, &keys, cut, HERE).is_none(),
+            "the same cookie, another state"
+        );
+        assert!(Attempt::of(&headers, &keys, "", HERE).is_none());
+        let there = Attempt::of(&headers, &keys, &attempt.state, Site::Control);
+        assert!(there.is_none(), "a login ends where it began");
+        assert!(Attempt::of(&HeaderMap::new(), &keys, &attempt.state, HERE).is_none());
         let late = Attempt { until: 0, ..attempt.clone() };
-        let headers = sent(&late.cookies(&HeaderMap::new(), &keys).unwrap());
-        assert!(Attempt::of(&headers, &keys, &attempt.state).is_none(), "too late");
+        let headers = sent(&late.cookies(&HeaderMap::new(), &keys, HERE).unwrap());
+        assert!(Attempt::of(&headers, &keys, &attempt.state, HERE).is_none(), "too late");
     }
 }

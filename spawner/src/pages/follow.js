@@ -1,7 +1,9 @@
 // Follows the start on the server; without this script the page reloads itself.
 const main = document.querySelector('main');
-const { page, phase: rendered } = main.dataset;
+const { page, phase: rendered, held } = main.dataset;
 const source = new EventSource('/-/api/v1/me/server/progress');
+
+const ends = (phase) => phase === 'Stopping' || phase === 'Suspending';
 
 function show({ phase, progress, message, reason }) {
   const text = document.getElementById('message');
@@ -24,8 +26,8 @@ source.onmessage = ({ data }) => {
   if (over) source.close();
   if (page === 'home') {
     if (step.phase !== rendered) location.reload();
-  } else if (over || (step.phase === 'Stopping') !== (rendered === 'Stopping')) {
-    // Ready: to the workspace. Failed: the server says why.
+  } else if (over || ends(step.phase) !== ends(rendered) || Boolean(step.held) !== (held !== undefined)) {
+    // Ready: to the workspace. Failed, or somebody has to do something first: the server says what.
     location.reload();
   } else if (step.phase === 'Stopped' && rendered !== 'Stopped') {
     // Called off in another window.

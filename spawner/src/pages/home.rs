@@ -8,16 +8,17 @@ use axum::{
 };
 use edge::problem::Problem;
 use http::{HeaderMap, StatusCode};
+use k8s_openapi::jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{Follow, Message, Page, button, message, sign_out};
+use super::{Follow, Message, Page, button, message, problem_page, sign_out, times::relative};
 use crate::{
     api,
     app::App,
     caller::{CSRF_FIELD, Caller, FormCaller, refuse_crossing},
-    login::{guard, routes::redirect},
+    login::{Login, Site, guard, routes::redirect},
     model::ServerModel,
-    servers::{Purged, Stopped},
+    servers::Purged,
     state::State,
 };
 
@@ -48,45 +49,91 @@ pub(crate) async fn home(
     if let Err(crossing) = guard::is_page_visit(&parts.headers) {
         return refuse_crossing(&app, &parts, crossing);
     }
-    let server = match app.recalled(caller.user()).await {
-        Ok(snapshot) => ServerModel::of(&snapshot),
+    let server = match app.describe(caller.user()).await {
+        Ok(server) => server,
         Err(problem) => return problem.into_response(),
     };
-    let csrf = browser.csrf();
+    let (csrf, site) = (browser.csrf(), browser.site());
+    let workspace = match site {
+        Site::Workspaces => "/".to_owned(),
+        Site::Control => format!("{}/", login.origin(Site::Workspaces)),
+    };
     let content = html! {
         (state(&server))
-        div.actions { (actions(server.state, csrf)) }
+        div.actions { (actions(server.state, csrf, &workspace)) }
         @if app.servers.blueprint().has_home() { (delete_home(csrf)) }
-        (sign_out(csrf))
+        (sign_out(csrf, to_table(&app, login, &caller).await))
     };
-    let follow = Follow { page: "home", phase: server.state.name(), reload: None };
-    let forms_lead_to = login.issuer_origin();
-    let page = Page { title: "Your workspace", content, follow: Some(follow), forms_lead_to };
-    page.respond(StatusCode::OK)
+    let follow = Follow { page: "home", phase: server.state.name(), held: false, reload: None };
+    let page = Page::new("Your workspace", content).following(follow);
+    page.leading_to(login.issuer_origin()).respond(StatusCode::OK)
 }
 
-fn state(server: &ServerModel) -> Markup {
-    let (class, words) = match server.state {
-        State::Ready => ("good", "Running"),
-        State::Stopped => ("", "Not running"),
-        State::Stopping => ("busy", "Stopping"),
-        State::Failed => ("bad", "Failed"),
-        _ => ("busy", "Starting"),
-    };
+/// The way to the workspaces of others, for whoever may go it.
+async fn to_table(app: &App, login: &Login, caller: &Caller) -> Markup {
+    let may = app.verifier.has_role(&caller.token, &app.operator).await.unwrap_or(false);
     html! {
-        div.state.(class) role="status" { (words) }
-        p class=[server.reason.map(|_| "notice")] { (server.message) }
-        @if let Some(started) = server.started.filter(|_| server.state == State::Ready) {
-            p.soft { "Since " (started.strftime("%Y-%m-%d %H:%M UTC")) }
+        @if let Some(control) = login.control().filter(|_| may) {
+            a href=(format!("{control}{}", super::table::USERS)) { "All workspaces" }
         }
     }
 }
 
-fn actions(state: State, csrf: &str) -> Markup {
+/// How a state looks.
+pub(super) fn class(state: State) -> &'static str {
+    match state {
+        State::Ready => "good",
+        State::Stopped => "off",
+        State::Failed => "bad",
+        _ => "busy",
+    }
+}
+
+fn state(server: &ServerModel) -> Markup {
+    let words = match server.state {
+        State::Ready => "Running",
+        State::Stopped => "Not running",
+        State::Queued => "Waiting for its turn",
+        State::Suspending => "Going to sleep",
+        State::Stopping => "Stopping",
+        State::Failed => "Failed",
+        _ => "Starting",
+    };
+    let now = Timestamp::now();
+    html! {
+        div.state.large.(class(server.state)) role="status" { (words) }
+        @match (&server.last_stop, server.state) {
+            (_, State::Ready) => (running(server, now)),
+            (Some(last), State::Stopped) => p { (last.reason.words()) " That was " (relative(last.at, now)) ". Your files are kept." },
+            (None, State::Stopped) => p { "Start it when you need it. Your files are kept." },
+            _ => p class=[server.reason.map(|_| "notice")] { (server.message) },
+        }
+    }
+}
+
+fn running(server: &ServerModel, now: Timestamp) -> Markup {
+    let rows = [
+        ("Started", server.started),
+        ("Last used", server.last_activity),
+        ("Goes to sleep unless used", server.stops_at),
+    ];
+    html! {
+        dl {
+            @for (what, at) in rows.iter().filter_map(|(what, at)| Some((what, (*at)?))) {
+                div { dt { (what) } dd { (relative(at, now)) } }
+            }
+        }
+        @if server.template.as_ref().is_some_and(|template| template.outdated) {
+            p.hint { "There is a newer version. A restart brings it; your files are kept." }
+        }
+    }
+}
+
+fn actions(state: State, csrf: &str, workspace: &str) -> Markup {
     html! {
         @match state {
             State::Ready => {
-                a.button.main href="/" { "Open" }
+                a.button.main href=(workspace) { "Open" }
                 (button(RESTART, csrf, "Restart", false))
                 (button(STOP, csrf, "Stop", false))
             }
@@ -95,38 +142,54 @@ fn actions(state: State, csrf: &str) -> Markup {
                 (button(RESTART, csrf, "Try again", true))
                 (button(STOP, csrf, "Stop", false))
             }
-            State::Stopping => a.button href="/-/" { "Look again" },
+            State::Suspending | State::Stopping => a.button href="/-/" { "Look again" },
+            State::Queued => a.button.main href=(workspace) { "Show progress" },
             _ => {
-                a.button.main href="/" { "Show progress" }
+                a.button.main href=(workspace) { "Show progress" }
                 (button(STOP, csrf, "Cancel", false))
             }
         }
     }
 }
 
+/// Where a start can be watched: at the workspace's own address, if this is that.
+fn progress(form: &FormCaller) -> Response {
+    let to = if form.browser.site() == Site::Workspaces { "/" } else { HOME };
+    redirect(StatusCode::SEE_OTHER, to, Vec::new())
+}
+
 /// `POST /-/server/start`: on to the workspace, where the progress is.
 pub(crate) async fn start(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
     match api::start(&app, form.caller.user()).await {
-        Ok(_) => redirect(StatusCode::SEE_OTHER, "/", Vec::new()),
-        Err(problem) => super::progress::refused(&problem, form.browser.csrf()),
+        Ok(_) => progress(&form),
+        Err(problem) => not_started(&app, &form.caller, &problem, form.browser.csrf()),
     }
 }
 
 /// `POST /-/server/stop`.
 pub(crate) async fn stop(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
-    match api::stop(&app, form.caller.user()).await {
+    let user = form.caller.user();
+    match api::stop(&app, user, api::by_user(user)).await {
         Ok(_) => redirect(StatusCode::SEE_OTHER, HOME, Vec::new()),
-        Err(problem) => problem_page(&problem),
+        Err(problem) => problem_page(&problem, HOME.to_owned()),
     }
 }
 
-/// `POST /-/server/restart`: stops it; the page of a workspace that is stopping starts it again.
+/// `POST /-/server/restart`: on to the workspace, where the end of the old one and the start of the
+/// new one are shown.
 pub(crate) async fn restart(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Response {
-    match api::stop(&app, form.caller.user()).await {
-        Ok(Stopped::Gone | Stopped::Stopping { .. }) => {
-            redirect(StatusCode::SEE_OTHER, "/", Vec::new())
-        }
-        Err(problem) => problem_page(&problem),
+    let user = form.caller.user();
+    match api::restart(&app, user, user.clone()).await {
+        Ok(_) => progress(&form),
+        Err(problem) => not_started(&app, &form.caller, &problem, form.browser.csrf()),
+    }
+}
+
+/// The page for a start that did not begin: for want of room, or for a worse reason.
+fn not_started(app: &App, caller: &Caller, problem: &Problem, csrf: &str) -> Response {
+    match app.servers.place(caller.user()) {
+        Some(place) => super::progress::queued(place, problem),
+        None => super::progress::refused(problem, csrf),
     }
 }
 
@@ -159,7 +222,7 @@ pub(crate) async fn purge(Shared(app): Shared<Arc<App>>, form: FormCaller) -> Re
     match api::home::do_purge(&app, user, api::by_user(user)).await {
         Ok(Purged::Gone) => said(StatusCode::OK, "There is no home", NO_HOME),
         Ok(Purged::Deleting) => said(StatusCode::ACCEPTED, "Your home is being deleted", DELETING),
-        Err(problem) => problem_page(&problem),
+        Err(problem) => problem_page(&problem, HOME.to_owned()),
     }
 }
 
@@ -170,10 +233,6 @@ const DELETING: &str = "It goes as soon as your workspace has stopped. When you 
 
 fn said(status: StatusCode, title: &'static str, text: &str) -> Response {
     message(status, &Message { title, text, action: Some(("Back", HOME.to_owned())) })
-}
-
-fn problem_page(problem: &Problem) -> Response {
-    said(problem.status(), problem.title(), problem.text().unwrap_or_default())
 }
 
 /// What a browser gets that opens a page of a workspace which does not answer: the progress of its
@@ -196,7 +255,7 @@ pub(crate) async fn instead_of_workspace(
         State::Failed => super::progress::failed(&status, csrf),
         State::Stopped => match api::start(app, caller.user()).await {
             Ok(started) => super::progress::under_way(&started.snapshot.status(), csrf),
-            Err(problem) => super::progress::refused(&problem, csrf),
+            Err(problem) => not_started(app, caller, &problem, csrf),
         },
         _ => super::progress::under_way(&status, csrf),
     })

@@ -8,6 +8,8 @@
 
 pub(crate) mod home;
 pub(crate) mod progress;
+pub(crate) mod table;
+mod times;
 
 use std::sync::LazyLock;
 
@@ -25,7 +27,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
     caller::CSRF_FIELD,
-    login::{Login, guard, guard::Crossing, routes::LOGOUT},
+    login::{Login, Site, guard, guard::Crossing, routes::LOGOUT},
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -33,19 +35,24 @@ const SCRIPT: &str = include_str!("follow.js");
 
 /// What every page has.
 pub(crate) struct Page {
-    pub(crate) title: &'static str,
+    title: &'static str,
     /// The content of `main`.
-    pub(crate) content: Markup,
+    content: Markup,
     /// What the script has to know; without it there is none.
-    pub(crate) follow: Option<Follow>,
+    follow: Option<Follow>,
     /// Where forms may lead: to us, and on from there to the issuer.
-    pub(crate) forms_lead_to: Option<String>,
+    forms_lead_to: Option<String>,
+    /// After how many seconds every browser loads it again.
+    again: Option<u64>,
+    wide: bool,
 }
 
 /// What the script follows, for the attributes of `main`.
 pub(crate) struct Follow {
     pub(crate) page: &'static str,
     pub(crate) phase: &'static str,
+    /// Somebody has to do something first.
+    pub(crate) held: bool,
     /// How often a browser without script reloads the page, in seconds.
     pub(crate) reload: Option<u8>,
 }
@@ -59,6 +66,27 @@ pub(crate) struct Message<'a> {
 }
 
 impl Page {
+    pub(crate) fn new(title: &'static str, content: Markup) -> Self {
+        Self { title, content, follow: None, forms_lead_to: None, again: None, wide: false }
+    }
+
+    pub(crate) fn following(self, follow: Follow) -> Self {
+        Self { follow: Some(follow), ..self }
+    }
+
+    pub(crate) fn leading_to(self, forms_lead_to: Option<String>) -> Self {
+        Self { forms_lead_to, ..self }
+    }
+
+    pub(crate) fn again_in(self, seconds: u64) -> Self {
+        Self { again: Some(seconds), ..self }
+    }
+
+    /// For a table.
+    pub(crate) fn wide(self) -> Self {
+        Self { wide: true, ..self }
+    }
+
     pub(crate) fn respond(self, status: StatusCode) -> Response {
         let policy = policy(self.forms_lead_to.as_deref());
         let mut response = Response::new(Body::from(self.markup().into_string()));
@@ -74,7 +102,8 @@ impl Page {
     }
 
     fn markup(self) -> Markup {
-        let Self { title, content, follow, forms_lead_to: _ } = self;
+        let Self { title, content, follow, forms_lead_to: _, again, wide } = self;
+        let class = wide.then_some("wide");
         let reload = follow.as_ref().and_then(|follow| follow.reload);
         html! {
             (DOCTYPE)
@@ -88,13 +117,16 @@ impl Page {
                     @if let Some(seconds) = reload {
                         noscript { meta http-equiv="refresh" content=(seconds); }
                     }
+                    @if let Some(seconds) = again { meta http-equiv="refresh" content=(seconds); }
                 }
                 body {
-                    @if let Some(Follow { page, phase, .. }) = follow {
-                        main data-page=(page) data-phase=(phase) { h1 { (title) } (content) }
+                    @if let Some(Follow { page, phase, held, .. }) = follow {
+                        main data-page=(page) data-phase=(phase) data-held=[held.then_some("")] {
+                            h1 { (title) } (content)
+                        }
                         script type="module" { (PreEscaped(SCRIPT)) }
                     } @else {
-                        main { h1 { (title) } (content) }
+                        main class=[class] { h1 { (title) } (content) }
                     }
                 }
             }
@@ -141,9 +173,15 @@ pub(crate) fn button(action: &str, csrf: &str, words: &str, main: bool) -> Marku
     }
 }
 
-/// The line at the end of a page of somebody who is signed in.
-pub(crate) fn sign_out(csrf: &str) -> Markup {
-    html! { footer { div.actions { (button(LOGOUT, csrf, "Sign out", false)) } } }
+/// The line at the end of a page of somebody who is signed in, with a way to somewhere else.
+pub(crate) fn sign_out(csrf: &str, elsewhere: Markup) -> Markup {
+    html! { footer { (elsewhere) (button(LOGOUT, csrf, "Sign out", false)) } }
+}
+
+/// What was asked for was not done; `back` is where it was asked for.
+pub(crate) fn problem_page(problem: &Problem, back: String) -> Response {
+    let (title, text) = (problem.title(), problem.text().unwrap_or_default());
+    message(problem.status(), &Message { title, text, action: Some(("Back", back)) })
 }
 
 pub(crate) fn message(status: StatusCode, message: &Message<'_>) -> Response {
@@ -154,18 +192,19 @@ pub(crate) fn message(status: StatusCode, message: &Message<'_>) -> Response {
             div.actions { a.button.main href=(to) { (words) } }
         }
     };
-    Page { title, content, follow: None, forms_lead_to: None }.respond(status)
+    Page::new(title, content).respond(status)
 }
 
 /// The request is for another name than the public one.
 pub(crate) fn other_host(login: &Login) -> Response {
-    let text = format!("Workspaces have one address: {}. Open that one.", login.origin());
+    let text =
+        format!("Workspaces have one address: {}. Open that one.", login.origin(Site::Workspaces));
     message(
         StatusCode::MISDIRECTED_REQUEST,
         &Message {
             title: "Another address",
             text: &text,
-            action: Some(("Open it", format!("{}/", login.origin()))),
+            action: Some(("Open it", format!("{}/", login.origin(Site::Workspaces)))),
         },
     )
 }

@@ -1,13 +1,15 @@
 //! The page that is shown in place of a workspace that is not there yet: what happens, how long it
 //! usually takes, and what to do when it does not work.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use edge::problem::Problem;
 use http::StatusCode;
 use maud::{Markup, html};
 
 use super::{Follow, Page, button, home};
-use crate::state::{State, Status};
+use crate::state::{Reason, State, Status};
 
 /// The steps of a start: in a user's words, with the states that belong to each and how long each
 /// usually takes: OpenClaw was seen to start in 10 to 25 seconds on two cores.
@@ -21,27 +23,60 @@ const STEPS: [(&str, &[State], &str); 5] = [
 
 /// How often a browser without script looks again, in seconds.
 const RELOAD: u8 = 3;
+/// When to ask again for a place, if nothing else is said.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The page for a workspace that is on its way, or on its way out.
 pub(crate) fn under_way(status: &Status, csrf: &str) -> Response {
-    let stopping = status.state == State::Stopping;
-    let title = if stopping { "Your workspace is stopping" } else { "Starting your workspace" };
-    let message = match stopping {
-        true => "It is being stopped. As soon as that is done it is started again.",
-        false => &status.message,
+    let ending = status.state.is_ending();
+    let held = status.reason.is_some_and(Reason::needs_somebody);
+    let (title, usually) = match (ending, held) {
+        (true, _) => ("Restarting your workspace", "First it ends, usually within half a minute."),
+        (_, true) => (
+            "Your workspace is waiting",
+            "It goes on by itself as soon as that is mended, and so does this page.",
+        ),
+        _ => (
+            "Starting your workspace",
+            "Usually ready in half a minute; in a few minutes when its program has to be fetched.",
+        ),
     };
     let content = html! {
-        p #message role="status" class=[status.reason.map(|_| "notice")] { (message) }
+        p #message role="status" class=[status.reason.map(|_| "notice")] { (status.message) }
+        p.soft { (usually) }
         progress #bar aria-label="Progress of the start" max="100" value=(status.state.progress()) {}
         (steps(status.state))
         div.actions {
-            @if !stopping { (button(home::STOP, csrf, "Cancel", false)) }
+            @if !ending { (button(home::STOP, csrf, "Cancel", false)) }
             a.button href="/-/" { "Overview" }
         }
         noscript { p.soft { "This page looks again every few seconds." } }
     };
-    let follow = Follow { page: "progress", phase: status.state.name(), reload: Some(RELOAD) };
-    Page { title, content, follow: Some(follow), forms_lead_to: None }.respond(StatusCode::OK)
+    let phase = status.state.name();
+    let follow = Follow { page: "progress", phase, held, reload: Some(RELOAD) };
+    Page::new(title, content).following(follow).respond(StatusCode::OK)
+}
+
+/// The page for a workspace that waits for others to have started. Asking again keeps the place, so
+/// the page does.
+pub(crate) fn queued(place: usize, problem: &Problem) -> Response {
+    let wait = problem.wait().unwrap_or(ASK_AGAIN).as_secs().max(1);
+    let ahead = match place {
+        0 | 1 => "Yours is next.".to_owned(),
+        2 => "One is ahead of yours.".to_owned(),
+        _ => format!("{} are ahead of yours.", place - 1),
+    };
+    let content = html! {
+        p role="status" {
+            "As many workspaces as may be are starting or running now. " strong { (ahead) }
+        }
+        p.soft {
+            "Keep this page open: it asks again every few seconds, which keeps your place, and goes on \
+             by itself. When it closes, the place is lost after half a minute."
+        }
+        div.actions { a.button href="/-/" { "Overview" } }
+    };
+    Page::new("Waiting for a free place", content).again_in(wait).respond(StatusCode::OK)
 }
 
 fn steps(now: State) -> Markup {
@@ -74,9 +109,7 @@ pub(crate) fn failed(status: &Status, csrf: &str) -> Response {
             a.button href="/-/" { "Overview" }
         }
     };
-    let title = "Your workspace does not start";
-    let page = Page { title, content, follow: None, forms_lead_to: None };
-    page.respond(StatusCode::SERVICE_UNAVAILABLE)
+    Page::new("Your workspace does not start", content).respond(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// The page for a start that was refused: by a quota, a policy, an API server that is down.
@@ -90,6 +123,5 @@ pub(crate) fn refused(problem: &Problem, csrf: &str) -> Response {
             a.button href="/-/" { "Overview" }
         }
     };
-    let title = "Your workspace cannot be started";
-    Page { title, content, follow: None, forms_lead_to: None }.respond(problem.status())
+    Page::new("Your workspace cannot be started", content).respond(problem.status())
 }

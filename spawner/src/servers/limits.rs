@@ -123,6 +123,13 @@ impl Admission {
         }
     }
 
+    /// Who waits, the next first.
+    pub(super) fn waiting(&self) -> Vec<UserId> {
+        let mut queue = lock(&self.queue);
+        queue.forget(Instant::now());
+        queue.waiting.iter().map(|(user, _)| user.clone()).collect()
+    }
+
     /// The place of `user` in the queue, from 1.
     pub(super) fn place(&self, user: &UserId) -> Option<usize> {
         let mut queue = lock(&self.queue);

@@ -140,9 +140,16 @@ impl Servers {
         self.admission.place(user)
     }
 
+    /// Who waits in this replica's queue, the next first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<UserId> {
+        self.admission.waiting()
+    }
+
     /// Makes sure that `user` has a pod, with the chosen `image` if there is one. At most three
     /// writes, a fourth for the first home; none if the pod is there.
     pub async fn start(&self, user: &UserId, image: Option<&str>) -> Result<Started, ServerError> {
+        tracing::info!(target: "audit", action = "start", %user, outcome = "requested");
         let started = self.try_start(user, image).await;
         match &started {
             Ok(started) => {

@@ -19,7 +19,8 @@ pub(super) async fn observe(user: UserId, uid: String, mut follower: Follower, m
     let begun = Instant::now();
     let over = |seen: &Snapshot| {
         !seen.is_pod(&uid)
-            || matches!(seen.status().state, State::Ready | State::Stopping | State::Failed)
+            || matches!(seen.status().state, State::Ready | State::Failed)
+            || seen.status().state.is_ending()
     };
     let seen = follower.until(OBSERVED, over).await;
     let outcome = name(&seen, &uid);
@@ -40,7 +41,7 @@ fn name(seen: &Snapshot, uid: &str) -> &'static str {
     match (status.state, status.reason) {
         _ if !seen.is_pod(uid) => "called_off",
         (State::Ready, _) => "ready",
-        (State::Stopping, _) => "called_off",
+        (state, _) if state.is_ending() => "called_off",
         (_, Some(reason)) => reason.name(),
         (_, None) => "too_slow",
     }

@@ -14,6 +14,7 @@ pub use reason::Reason;
 use crate::{
     note::{Note, NoteKind},
     pod::{Phase, PodView, Scheduled},
+    stop::StopReason,
 };
 
 /// How far the workspace is.
@@ -21,6 +22,8 @@ use crate::{
 pub enum State {
     /// There is no pod.
     Stopped,
+    /// There is no pod, because as many are starting as may. Not the pod says so but the queue.
+    Queued,
     /// The pod object is there, and nobody has looked at it yet.
     Creating,
     /// No node yet.
@@ -35,7 +38,9 @@ pub enum State {
     Starting,
     /// Requests are served.
     Ready,
-    /// A delete is under way.
+    /// It is being put to sleep: a delete is under way because it was not used or is old.
+    Suspending,
+    /// Any other delete is under way.
     Stopping,
     /// It will not get ready unless somebody changes something.
     Failed,
@@ -54,8 +59,9 @@ pub struct Status {
 
 impl State {
     /// All there are.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Stopped,
+        Self::Queued,
         Self::Creating,
         Self::Scheduling,
         Self::ScalingUp,
@@ -63,6 +69,7 @@ impl State {
         Self::Initializing,
         Self::Starting,
         Self::Ready,
+        Self::Suspending,
         Self::Stopping,
         Self::Failed,
     ];
@@ -78,6 +85,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped => "Stopped",
+            Self::Queued => "Queued",
             Self::Creating => "Creating",
             Self::Scheduling => "Scheduling",
             Self::ScalingUp => "ScalingUp",
@@ -85,6 +93,7 @@ impl State {
             Self::Initializing => "Initializing",
             Self::Starting => "Starting",
             Self::Ready => "Ready",
+            Self::Suspending => "Suspending",
             Self::Stopping => "Stopping",
             Self::Failed => "Failed",
         }
@@ -94,7 +103,8 @@ impl State {
     #[must_use]
     pub fn progress(self) -> u8 {
         match self {
-            Self::Stopped | Self::Stopping => 0,
+            Self::Stopped | Self::Suspending | Self::Stopping => 0,
+            Self::Queued => 2,
             Self::Creating => 5,
             Self::Scheduling => 15,
             Self::ScalingUp => 20,
@@ -108,11 +118,27 @@ impl State {
     /// On the way to [`State::Ready`].
     #[must_use]
     pub fn is_pending(self) -> bool {
-        !matches!(self, Self::Stopped | Self::Ready | Self::Stopping | Self::Failed)
+        !self.is_ending() && !matches!(self, Self::Stopped | Self::Ready | Self::Failed)
+    }
+
+    /// On the way to [`State::Stopped`].
+    #[must_use]
+    pub fn is_ending(self) -> bool {
+        matches!(self, Self::Suspending | Self::Stopping)
     }
 }
 
 impl Status {
+    /// Waiting at this place, from 1, for others to have started.
+    #[must_use]
+    pub fn queued(place: usize) -> Self {
+        let message = match place {
+            1 => "Many workspaces are starting. Yours is next in the queue.".to_owned(),
+            _ => format!("Many workspaces are starting. Yours is number {place} in the queue."),
+        };
+        Self::going(State::Queued, message)
+    }
+
     /// On the way, with nothing in it.
     fn going(state: State, message: impl Into<String>) -> Self {
         Self { state, reason: None, message: message.into() }
@@ -142,7 +168,7 @@ pub fn derive(pod: Option<&PodView>, notes: &[Note]) -> Status {
         return Status::going(State::Stopped, "Your workspace is not running.");
     };
     if pod.stopping {
-        return Status::going(State::Stopping, "Your workspace is being stopped.");
+        return ending(pod);
     }
     if pod.is_over() {
         return over(pod);
@@ -180,6 +206,25 @@ impl Notes<'_> {
         let version = |kind| self.newest(kind).map(|note| note.version);
         version(kind).is_some() && version(kind) > version(undone)
     }
+}
+
+fn ending(pod: &PodView) -> Status {
+    let (state, message) = match pod.stop.as_ref().map(|stop| stop.reason) {
+        Some(StopReason::Idle) => (
+            State::Suspending,
+            "Your workspace is being put to sleep because nobody used it. Its files stay.",
+        ),
+        Some(StopReason::MaxAge) => (
+            State::Suspending,
+            "Your workspace is being put to sleep because it is as old as one may become. Its files \
+             stay.",
+        ),
+        Some(StopReason::Restart) => {
+            (State::Stopping, "Your workspace is being stopped. Then it is started again.")
+        }
+        _ => (State::Stopping, "Your workspace is being stopped."),
+    };
+    Status::going(state, message)
 }
 
 fn over(pod: &PodView) -> Status {

@@ -6,6 +6,7 @@ use super::{Reason, State, Status, derive};
 use crate::{
     note::{Note, NoteKind},
     pod::PodView,
+    stop::{Stop, StopReason},
 };
 
 const USER: &str = "11111111-2222-4333-8444-555555555555";
@@ -128,6 +129,15 @@ fn a_pod_that_is_being_deleted_is_stopping_whatever_else_it_is() {
     let mut stopping = runtime(0, json!({"running": {}}));
     (stopping.stopping, stopping.ready) = (true, true);
     assert_told(&derive(Some(&stopping), &[]), State::Stopping, None, &[]);
+    for reason in StopReason::ALL {
+        stopping.stop = Some(Stop::because(reason));
+        let asleep = matches!(reason, StopReason::Idle | StopReason::MaxAge);
+        let expected = if asleep { State::Suspending } else { State::Stopping };
+        assert_told(&derive(Some(&stopping), &[]), expected, None, &[]);
+        // Only the reaper's intention so far: whoever comes now can still stop it.
+        let woken = PodView { stopping: false, ..stopping.clone() };
+        assert!(!derive(Some(&woken), &[]).state.is_ending());
+    }
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
-use crate::house::{Answer, House, ORIGIN};
+use crate::house::{Answer, CONTROL, House, ORIGIN};
 
-/// A browser at a spawner's public address.
+/// A browser at one of a spawner's addresses.
 pub(crate) struct Browser<'a> {
     pub(crate) house: &'a House,
+    /// Which.
+    pub(crate) origin: &'static str,
     pub(crate) jar: BTreeMap<String, String>,
 }
 
@@ -35,7 +37,15 @@ pub(crate) const FORM: [(&str, &str); 5] = [
 impl<'a> Browser<'a> {
     /// A new one, without cookies.
     pub(crate) fn at(house: &'a House) -> Self {
-        Self { house, jar: BTreeMap::new() }
+        Self { house, origin: ORIGIN, jar: BTreeMap::new() }
+    }
+
+    /// A new one at the control address, that `user` has signed in with.
+    pub(crate) async fn at_control(house: &'a House, user: &str) -> Self {
+        let mut browser = Self { origin: CONTROL, ..Self::at(house) };
+        let back = browser.come_back_from_issuer("/-/users", user).await;
+        assert_eq!((back.status.as_u16(), back.location()), (302, "/-/users"), "{}", back.text);
+        browser
     }
 
     /// One that `user` has signed in with.
@@ -79,7 +89,15 @@ impl<'a> Browser<'a> {
     /// The same with these fields filled in.
     pub(crate) async fn press_with(&mut self, path: &str, fields: &str) -> Answer {
         let token = self.csrf_token().await;
-        self.send(Method::POST, path, &FORM, &format!("csrf={token}&{fields}")).await
+        let form = self.form();
+        self.send(Method::POST, path, &form, &format!("csrf={token}&{fields}")).await
+    }
+
+    /// What it sends with a form of a page of this address.
+    pub(crate) fn form(&self) -> [(&'static str, &'static str); 5] {
+        let [_, rest @ ..] = FORM;
+        let [site, mode, dest, content] = rest;
+        [("origin", self.origin), site, mode, dest, content]
     }
 
     /// The token in the forms of `/-/`.
@@ -100,7 +118,7 @@ impl<'a> Browser<'a> {
         let cookies = self.cookies();
         let mut all = headers.to_vec();
         if !all.iter().any(|(name, _)| *name == "host") {
-            all.push(("host", ORIGIN.trim_start_matches("https://")));
+            all.push(("host", self.origin.trim_start_matches("https://")));
         }
         if !cookies.is_empty() {
             all.push(("cookie", &cookies));

@@ -130,6 +130,58 @@ async fn large_bodies_are_not_read() {
         let refused = browser.send(Method::POST, path, &FORM, &body).await;
         assert_eq!(refused.status, 413, "{}", refused.text);
     }
+    let token = crate::house::bearer(ALICE);
+    let body = format!(r#"{{"image": "{}"}}"#, "a".repeat(5000));
+    let house = House::open().await;
+    for path in ["/-/api/v1/me/server", "/-/api/v1/me/server/activity"] {
+        let headers = [("authorization", token.as_str())];
+        let refused = house.ask_with(Method::POST, path, &headers, &body).await;
+        assert_eq!(refused.refused(413), "body_too_large", "{path}");
+    }
+    assert!(house.api.calls().is_empty(), "{:?}", house.api.calls());
+}
+
+#[tokio::test]
+async fn a_large_logout_is_not_read() {
+    let house = House::with_login().await;
+    let body = format!("logout_token={}", "a".repeat(40_000));
+    let refused = house.ask_with(Method::POST, "/-/backchannel-logout", &[FORM[4]], &body).await;
+    assert_eq!(refused.refused(413), "body_too_large");
+}
+
+/// Two sessions of one user, and the token of one in a form of the other.
+#[tokio::test]
+async fn a_form_of_one_session_does_nothing_in_another() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let mut one = Browser::of(&house, ALICE).await;
+    let mut other = Browser::of(&house, ALICE).await;
+    let body = format!("csrf={}", one.csrf_token().await);
+    let refused = other.send(Method::POST, "/-/server/stop", &FORM, &body).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text.contains("another session"), "{}", refused.text);
+    assert!(house.api.calls().is_empty());
+}
+
+#[tokio::test]
+async fn cookies_that_contradict_each_other_are_none() {
+    let house = House::with_login().await;
+    house.with_alices_pod().await;
+    let browser = Browser::of(&house, ALICE).await;
+    let good = browser.cookies();
+    let host = ("host", "agents.example");
+    for cookies in [
+        format!("{good}; {good}"),
+        format!("{good}; __Host-openclaw-session-0=1.x"),
+        format!("__Host-openclaw-session-0=; {good}"),
+        good.replace("session-0", "session-1"),
+        good.replace("__Host-openclaw-session-0=1.", "__Host-openclaw-session-0=3."),
+        good.replace("__Host-openclaw-session-0=1.", "__Host-openclaw-session-0=99999999999."),
+    ] {
+        let headers = [&FETCH[..], &[host, ("cookie", cookies.as_str())]].concat();
+        let refused = house.ask_with(Method::GET, "/chat", &headers, "").await;
+        assert_eq!(refused.refused(401), "missing_token", "{cookies}");
+    }
 }
 
 #[tokio::test]
@@ -147,6 +199,17 @@ async fn tricks_with_paths_reach_neither_our_pages_nor_a_pod() {
         "/-/server/start",
         "/-/callback%3Fcode=x",
         "/-/LOGIN",
+        "/-/Users",
+        "/-/users/",
+        "/-/users%2f",
+        "/-/users/../logout",
+        "/-/users/%2e%2e/login",
+        "/-/api/V1/me",
+        "/-/api/v1//me",
+        "/-/api/v1/me/",
+        "/-/api/v1/me%2fserver",
+        "/-/api/v1/me/server;a=b",
+        "/-/%2e%2e/api/v1/me",
     ] {
         let answer = browser.fetch(path).await;
         assert!(matches!(answer.status.as_u16(), 404 | 405), "{path}: {}", answer.status);
@@ -155,6 +218,48 @@ async fn tricks_with_paths_reach_neither_our_pages_nor_a_pod() {
     for path in ["/-", "//-/login", "/%2d/logout", "/x/../-/logout", "/.//-/login"] {
         assert_eq!(browser.fetch(path).await.json()["target"], path);
     }
+}
+
+/// Who is meant is one path segment, and one of the strict form.
+#[tokio::test]
+async fn a_path_names_a_user_or_nobody() {
+    use edge::oidc::{
+        UnixTime,
+        testing::{Idp, claims, with},
+    };
+    let house = House::open().await;
+    house.with_alices_pod().await;
+    let roles = serde_json::json!({"realm_access": {"roles": ["openclaw-operator"]}});
+    let token =
+        Idp::shared().token(&with(claims(crate::house::ISSUER, ALICE, UnixTime::now()), roles));
+    let operator = format!("Bearer {token}");
+    let (head, tail) = ALICE.split_at(4);
+    for user in [
+        "..",
+        "%2e%2e",
+        "%2E%2E%2f",
+        "%ff",
+        "%00",
+        "me",
+        "*",
+        &format!("{ALICE}%00"),
+        &format!("{ALICE}%20"),
+        &format!("{ALICE}%2f"),
+        &format!("%0a{ALICE}"),
+        &format!("{head}%2f{tail}"),
+        &format!("{{{ALICE}}}"),
+        &ALICE.replace('-', ""),
+        &format!("urn:uuid:{ALICE}"),
+        &"a".repeat(2000),
+    ] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let path = format!("/-/api/v1/users/{user}/server");
+            let headers = [("authorization", operator.as_str())];
+            let refused = house.ask_with(method, &path, &headers, "").await;
+            assert_eq!(refused.refused(400), "bad_user", "{user}");
+        }
+    }
+    assert!(house.api.calls().is_empty(), "{:?}", house.api.calls());
 }
 
 /// A pod's answers cannot reach into what we keep in the browser.

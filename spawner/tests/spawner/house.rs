@@ -1,16 +1,14 @@
 //! A running spawner with everything around it, and words to use it with.
 
 mod objects;
+mod rules;
 
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
-use clap::Parser as _;
 use edge::{
-    args::DrainArgs,
-    client::Fetcher,
     oidc::{
-        OidcArgs, Role, UnixTime, Verifier,
+        Role, UnixTime,
         testing::{ALICE, Idp, claims},
     },
     program::install_crypto_provider,
@@ -24,27 +22,30 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use spawner::{
     app::router,
-    login::{LoginConfig, public_url},
     metrics::Metrics,
-    reap::{Policy, WhenUnreachable},
+    reap::Policy,
     servers::ServerLimitArgs,
-    setup::{LoginSetup, Setup},
+    setup::Setup,
     watch::{Follower, Pods, Snapshot},
 };
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
-    issuer::{self, Issuer},
+    issuer::Issuer,
     sidecar,
 };
 
 pub(crate) use self::objects::{
     HOME, POD, POLICY, alice, alices_pod, blueprint, home_of, pod_name, pod_of, ready,
 };
+pub(crate) use self::rules::{Rules, awake};
+use self::rules::{login, verifier};
 
 /// The public address.
 pub(crate) const ORIGIN: &str = "https://agents.example";
+/// The control address.
+pub(crate) const CONTROL: &str = "https://control.example";
 pub(crate) const ISSUER: &str = "https://id.example/realms/acme";
 
 /// An answer that takes longer will not come: every wait in these tests is for something that the
@@ -73,12 +74,6 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
-}
-
-#[derive(clap::Parser)]
-struct Oidc {
-    #[command(flatten)]
-    oidc: OidcArgs,
 }
 
 impl House {
@@ -148,6 +143,14 @@ impl House {
         house
     }
 
+    /// People sign in by these rules.
+    pub(crate) async fn with_login_by(api: ApiServer, rules: Rules) -> Self {
+        let sidecar = start(sidecar::router()).await.0.port();
+        let house = Self::build_with(api, sidecar, Some(Self::new_issuer().await), rules).await;
+        house.pods.completed().await;
+        house
+    }
+
     /// An issuer that runs.
     pub(crate) async fn new_issuer() -> Issuer {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "issuer").await.unwrap();
@@ -167,7 +170,7 @@ impl House {
         issuer: Option<Issuer>,
         rules: Rules,
     ) -> Self {
-        let Rules { sleep, limits, start_timeout, drain, homes } = rules;
+        let Rules { sleep, limits, start_timeout, drain, control_url, homes } = rules;
         install_crypto_provider();
         let (kube_address, _) = start(api.router()).await;
         let kube = format!("http://{kube_address}").parse().unwrap();
@@ -192,7 +195,7 @@ impl House {
             metrics: metrics.clone(),
             gate: readiness.gate("pods"),
             shared_gateway: None,
-            login: issuer.as_ref().map(|_| login(&readiness)),
+            login: issuer.as_ref().map(|_| login(&readiness, control_url)),
         };
         let (app, background) = setup.build().unwrap();
         let pods = app.pods.clone();
@@ -339,74 +342,9 @@ impl Answer {
     }
 }
 
-/// What an operator configures. By default nothing sleeps, and there are no limits.
-pub(crate) struct Rules {
-    pub(crate) sleep: Policy,
-    pub(crate) limits: ServerLimitArgs,
-    pub(crate) start_timeout: Duration,
-    pub(crate) drain: DrainArgs,
-    /// Whether homes last.
-    pub(crate) homes: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        let start_timeout = Duration::from_secs(60);
-        let (limits, drain) = (ServerLimitArgs::default(), DrainArgs::default());
-        Self { sleep: awake(), limits, start_timeout, drain, homes: true }
-    }
-}
-
-/// Rules by which nothing sleeps.
-pub(crate) fn awake() -> Policy {
-    Policy {
-        idle_timeout: None,
-        ws_idle: Duration::from_secs(3600),
-        max_age: None,
-        max_age_grace: Duration::from_secs(3600),
-        when_unreachable: WhenUnreachable::Keep,
-    }
-}
-
 /// `Authorization` of this user.
 pub(crate) fn bearer(user: &str) -> String {
     format!("Bearer {}", Idp::shared().token(&claims(ISSUER, user, UnixTime::now())))
-}
-
-fn verifier(readiness: &Readiness, issuer: &str) -> std::sync::Arc<Verifier> {
-    let keys = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(keys.path(), Idp::shared().jwks().to_string()).unwrap();
-    let file = keys.path().to_str().unwrap();
-    let flags = [
-        "test",
-        "--issuer",
-        issuer,
-        "--leeway",
-        "4s",
-        "--audience",
-        "openclaw",
-        "--jwks-file",
-        file,
-    ];
-    let Oidc { oidc } = Oidc::parse_from(flags);
-    let (_, shutdown) = Shutdown::manual();
-    Verifier::start(oidc, readiness.gate("keys"), shutdown).unwrap()
-}
-
-fn login(readiness: &Readiness) -> LoginSetup {
-    let config = LoginConfig {
-        public_url: public_url(ORIGIN).unwrap(),
-        client_id: issuer::CLIENT.to_owned(),
-        client_secret: issuer::SECRET.into(),
-        internal_issuer: None,
-        cookie_keys_secret: "openclaw-cookie-keys".to_owned(),
-    };
-    LoginSetup {
-        config,
-        fetcher: Fetcher::new(None).unwrap(),
-        keys_gate: readiness.gate("cookie keys"),
-        signed_out_gate: readiness.gate("ended sessions"),
-    }
 }
 
 /// Serves `router` on a free port of loopback.

@@ -104,7 +104,7 @@ async fn a_callback_works_once() {
     let before = browser.jar.clone();
     assert_eq!(browser.visit(&callback).await.status, 302);
     // The cookie of the login is gone; who kept it gets no second session for the code.
-    let mut replayed = Browser { house: &house, jar: before };
+    let mut replayed = Browser { jar: before, ..Browser::at(&house) };
     for browser in [&mut browser, &mut replayed] {
         let refused = browser.visit(&callback).await;
         assert_eq!(refused.status, 400, "{}", refused.text);

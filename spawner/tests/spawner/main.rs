@@ -9,10 +9,12 @@
 )]
 
 mod api_server;
+mod audit;
 mod browser;
 mod check;
 #[cfg(feature = "schemathesis")]
 mod conformance;
+mod control;
 mod forgeries;
 mod homes;
 mod house;
@@ -25,6 +27,7 @@ mod login_objects;
 mod operate;
 mod pages;
 mod program;
+mod queue;
 mod reach;
 mod replicas;
 mod reuse;

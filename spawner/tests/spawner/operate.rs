@@ -58,6 +58,8 @@ async fn only_the_role_in_a_bearer_token_makes_an_operator() {
         (Method::POST, alices() + "/restart"),
         (Method::GET, alices_home()),
         (Method::DELETE, format!("{}?confirm={ALICE}", alices_home())),
+        (Method::GET, alices() + "/progress"),
+        (Method::POST, alices() + "/activity"),
     ] {
         for (headers, status) in [
             (&[("authorization", ordinary.as_str())][..], 403),
@@ -254,4 +256,31 @@ async fn the_document_names_every_method_and_no_other() {
         described.sort_unstable();
         assert_eq!(allowed, described, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_follows_and_keeps_the_server_of_another() {
+    let house = House::open().await;
+    house.with_alices_pod().await;
+    let told = operate(&house, Method::GET, &format!("{}/progress", alices())).await;
+    assert_eq!(told.headers["content-type"], "text/event-stream");
+    assert_eq!(crate::tell::events(&told)[0].1["phase"], "Ready");
+    assert_eq!(
+        operate(&house, Method::GET, &alices()).await.json()["progress_url"],
+        alices() + "/progress"
+    );
+    let odd = operate(&house, Method::GET, &format!("{USERS}/x/server/progress")).await;
+    assert_eq!(odd.refused(400), "bad_user");
+
+    let until = (Timestamp::now() + Duration::from_secs(600)).to_string();
+    let body = json!({"busyUntil": until, "reason": "a demonstration"}).to_string();
+    let operator = carol(&["openclaw-operator"]);
+    let headers = [("authorization", operator.as_str())];
+    let path = alices() + "/activity";
+    assert_eq!(house.ask_with(Method::POST, &path, &headers, "{}").await.refused(400), "bad_body");
+    let kept = house.ask_with(Method::POST, &path, &headers, &body).await;
+    assert_eq!(kept.status, StatusCode::NO_CONTENT, "{}", kept.text);
+    let pod = house.api.pod(&pod_name()).unwrap();
+    let reason = &pod["metadata"]["annotations"]["catalyst.openova.io/openclaw-busy-reason"];
+    assert_eq!(reason, "a demonstration");
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// What every page must have.
 #[track_caller]
-fn is_page(answer: &Answer, title: &str) {
+pub(crate) fn is_page(answer: &Answer, title: &str) {
     assert!(answer.text.contains(&format!("<h1>{title}</h1>")), "{}", answer.text);
     let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
     assert_eq!(header("content-type"), "text/html; charset=utf-8");
@@ -69,12 +69,13 @@ async fn a_failure_says_why_and_starts_nothing_by_itself() {
     assert!(page.text.contains("stopped by its node") && page.text.contains("evicted"));
     assert!(page.text.contains("&lt;b&gt;disk") && !page.text.contains("<b>disk"), "{}", page.text);
     assert!(house.api.calls().is_empty());
-    // The button: the old pod goes, and the next look at the page starts a new one.
+    // The button: the old pod goes, and a new one comes without another look at any page.
     assert_eq!(browser.press("/-/server/restart").await.location(), "/");
     house.until("Stopping").await;
-    is_page(&browser.visit("/").await, "Your workspace is stopping");
+    is_page(&browser.visit("/").await, "Restarting your workspace");
     house.api.remove(&pod_name());
-    house.until("Stopped").await;
+    house.api.saw("create pod").await;
+    house.until("Creating").await;
     is_page(&browser.visit("/").await, "Starting your workspace");
 }
 

@@ -99,7 +99,7 @@ async fn a_session_that_the_issuer_ended_is_over_and_says_so() {
     tokens_live(&house, 0);
     let mut browser = Browser::of(&house, ALICE).await;
     house.issuer().script(|script| script.refresh = Refresh::InvalidGrant);
-    let mut other_tab = Browser { house: &house, jar: browser.jar.clone() };
+    let mut other_tab = Browser { jar: browser.jar.clone(), ..Browser::at(&house) };
     assert_eq!(browser.fetch("/chat").await.refused(401), "session_ended");
     assert!(!browser.is_signed_in());
     let page = other_tab.visit("/chat").await;
@@ -129,9 +129,9 @@ async fn any_replica_serves_a_session_that_another_began() {
     assert!(api.login.cookie_keys().is_some(), "made by the first that missed them");
     let mut begun_here = Browser::at(&one);
     let callback = begun_here.callback_after("/", ALICE).await;
-    let mut ended_there = Browser { house: &two, jar: begun_here.jar };
+    let mut ended_there = Browser { jar: begun_here.jar, ..Browser::at(&two) };
     assert_eq!(ended_there.visit(&callback).await.status, 302);
-    let mut back_here = Browser { house: &one, jar: ended_there.jar };
+    let mut back_here = Browser { jar: ended_there.jar, ..Browser::at(&one) };
     assert_eq!(back_here.fetch("/-/api/v1/me").await.status, 200);
 }
 
@@ -158,7 +158,7 @@ async fn a_logout_at_the_issuer_ends_the_session_on_every_replica() {
     let one = House::replica(api.clone(), issuer.clone()).await;
     let two = House::replica(api.clone(), issuer.clone()).await;
     let mut here = Browser::of(&one, ALICE).await;
-    let mut there = Browser { house: &two, jar: here.jar.clone() };
+    let mut there = Browser { jar: here.jar.clone(), ..Browser::at(&two) };
     assert_eq!(there.fetch("/-/api/v1/me").await.status, 200);
 
     let done = end_at_issuer(&one, &logout_token(&one, json!({}))).await;
@@ -172,7 +172,7 @@ async fn a_logout_at_the_issuer_ends_the_session_on_every_replica() {
 
     // A replica that begins later knows it too.
     let three = House::replica(api, issuer).await;
-    let mut late = Browser { house: &three, jar: Browser::at(&three).jar };
+    let mut late = Browser { jar: Browser::at(&three).jar, ..Browser::at(&three) };
     three.issuer().script(|script| script.access = json!({"sid": "a-new-login"}));
     let back = late.come_back_from_issuer("/", ALICE).await;
     assert_eq!(back.status, 302, "a new login of the same user is another session");

@@ -119,7 +119,7 @@ async fn counted(house: &House, line: &str) {
 async fn an_unused_workspace_sleeps_and_says_why() {
     let sidecar = Sidecar::saying(&[unused()]);
     let house = house(&sidecar, old_pod()).await;
-    house.until("Stopping").await;
+    house.until("Suspending").await;
     let pod = house.api.pod(&pod_name()).unwrap();
     assert_eq!(pod["metadata"]["annotations"]["catalyst.openova.io/openclaw-stop-reason"], "idle");
     house.api.saw("annotate networkpolicy").await;

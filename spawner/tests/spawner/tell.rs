@@ -11,7 +11,7 @@ const SERVER: &str = "/-/api/v1/me/server";
 const PROGRESS: &str = "/-/api/v1/me/server/progress";
 
 /// The id and the data of each event.
-fn events(answer: &Answer) -> Vec<(Option<u64>, Value)> {
+pub(crate) fn events(answer: &Answer) -> Vec<(Option<u64>, Value)> {
     let field = |event: &str, name: &str| {
         event.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))
     };
