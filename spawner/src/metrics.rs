@@ -9,7 +9,7 @@ use prometheus_client::{
         gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
     },
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 
 use crate::{
@@ -225,8 +225,9 @@ impl Metrics {
     }
 }
 
-/// Counts the pods in each state when it is asked, so that the number cannot drift. A state without a
-/// pod is shown as 0: a gauge that vanishes leaves its last value on a dashboard.
+/// Counts the pods in each state when it is asked, so that the number cannot drift, and tells for how
+/// long nothing was heard of any. A state without a pod is shown as 0: a gauge that vanishes leaves its
+/// last value on a dashboard.
 #[derive(Debug)]
 pub struct PodStates {
     pods: Pods,
@@ -255,6 +256,10 @@ impl Collector for PodStates {
             let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
             count.encode(metric.encode_family(&[("state", state.name())])?)?;
         }
-        Ok(())
+        let age = ConstGauge::new(self.pods.silent_for().as_secs_f64());
+        let help = "Time since a pod last changed or was listed; long where nobody works";
+        let name = "spawner_watch_last_event_age";
+        let unit = Unit::Seconds;
+        age.encode(encoder.encode_descriptor(name, help, Some(&unit), age.metric_type())?)
     }
 }

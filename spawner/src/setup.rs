@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
-    cluster::Cluster,
+    cluster::{self, Cluster},
     gateway::SharedGateway,
     login::{CookieKeys, KeepKeys, Login, LoginConfig, SignedOut},
     metrics::Metrics,
@@ -142,7 +142,7 @@ impl Setup {
         kube.connect_timeout = Some(CONNECT_TIMEOUT);
         // Two clients: a burst of calls never waits behind a watch on the same connection.
         let own_namespace = kube.default_namespace.clone();
-        let calls = Client::try_from(kube.clone())?;
+        let calls = cluster::client(kube.clone())?;
         let watches = Client::try_from(kube)?;
         let pods = Pods::default();
         let cluster = Cluster::new(calls.clone(), &namespace, metrics.clone());

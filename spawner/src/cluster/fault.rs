@@ -60,6 +60,9 @@ pub enum Refusal {
     Server,
 }
 
+/// The pause, where the API server names none.
+const PAUSE: Duration = Duration::from_millis(500);
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)
@@ -125,6 +128,11 @@ impl Fault {
             | Refusal::Conflict => Some(self.retry_after.unwrap_or(Duration::from_secs(2))),
             _ => None,
         }
+    }
+
+    /// After which pause the same call may do, if the API server is only busy or on its way back.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        matches!(self.code, 429 | 503 | 504).then(|| self.retry_after.unwrap_or(PAUSE))
     }
 
     /// For the user: what is wrong, and who can do what.

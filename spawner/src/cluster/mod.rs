@@ -5,6 +5,7 @@
 mod fault;
 mod homes;
 mod lease;
+mod overload;
 mod policies;
 
 use std::{sync::Arc, time::Duration};
@@ -21,10 +22,12 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use fault::words;
 pub use fault::{Action, Fault, Refusal};
 pub use homes::Home;
+pub(crate) use overload::client;
 
 use crate::{
     metrics::Metrics,
@@ -33,6 +36,8 @@ use crate::{
 
 /// How long one call may take. A spawn makes three, and somebody waits for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call that is put off is tried again. Who is put off for longer is told so.
+const RETRY_BUDGET: Duration = Duration::from_secs(5);
 
 /// Asks for the metadata of what was written and not for the rest: a Secret's value does not come
 /// back, where a parser's error could repeat it.
@@ -230,13 +235,25 @@ impl Cluster {
         action: Action,
         request: HttpRequest,
     ) -> Result<T, Fault> {
-        let result = match request {
-            Ok(request) => {
-                tokio::time::timeout(CALL_TIMEOUT, self.client.request::<T>(request)).await
+        let request = request.map_err(|error| {
+            Fault::of(action, &self.namespace, kube::Error::BuildRequest(error))
+        })?;
+        let until = Instant::now() + RETRY_BUDGET;
+        loop {
+            let result = self.call_once(action, request.clone()).await;
+            match result.as_ref().err().and_then(Fault::pause) {
+                Some(pause) if Instant::now() + pause < until => sleep(pause).await,
+                _ => return result,
             }
-            Err(error) => Ok(Err(kube::Error::BuildRequest(error))),
-        };
-        let result = match result {
+        }
+    }
+
+    async fn call_once<T: DeserializeOwned>(
+        &self,
+        action: Action,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<T, Fault> {
+        let result = match timeout(CALL_TIMEOUT, self.client.request::<T>(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Fault::of(action, &self.namespace, error)),
             Err(_elapsed) => Err(Fault::timeout(action, &self.namespace)),

@@ -59,7 +59,10 @@ async fn follow_pods(follow: &Follow) {
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => pod_event(follow, &mut listed, event),
+            Ok(event) => {
+                follow.pods.heard();
+                pod_event(follow, &mut listed, event);
+            }
             Err(error) => pod_trouble(follow, &error),
         }
     }

@@ -10,7 +10,7 @@ use contract::UserId;
 use k8s_openapi::jiff::Timestamp;
 use tokio::{
     sync::watch::{Receiver, Sender},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -31,6 +31,8 @@ pub struct Pods {
     users: Arc<Mutex<Users>>,
     /// Whether everything was listed once; before that, absence means nothing.
     complete: Sender<bool>,
+    /// When anything was last heard of any pod.
+    heard: Arc<Mutex<Option<Instant>>>,
 }
 
 type Users = HashMap<UserId, User>;
@@ -272,6 +274,18 @@ impl Pods {
             }
         }
         states
+    }
+
+    /// For how long nothing was heard of any pod.
+    #[must_use]
+    pub fn silent_for(&self) -> Duration {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map_or(Duration::ZERO, |heard| heard.elapsed())
+    }
+
+    /// The watch has said something.
+    pub(crate) fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// A pod is there, or has changed.

@@ -8,8 +8,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use axum::body::Body;
+use http::Request;
+use kube::Client;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tower::ServiceExt as _;
 
 pub(crate) use self::routes::refuse;
 use crate::{leases::Leases, login_objects::LoginObjects};
@@ -49,8 +53,10 @@ struct Objects {
     next_create: Option<Next>,
     /// How the next create of a home ends, instead of being done.
     next_home: Option<Next>,
-    /// Lists are refused, as before RBAC is there.
-    lists_refused: bool,
+    /// Lists are refused with this code, 403 as before RBAC is there.
+    lists_refused: Option<u16>,
+    /// How often all watches of then fell silent.
+    silences: u64,
     /// The write at which the next spawner is cut off.
     cut_at: Option<Cut>,
     /// The uids of all pods that ever were.
@@ -76,6 +82,8 @@ pub(crate) enum Next {
     Untouched,
     /// Another replica creates the object first, which uses up a quota.
     LostAndRefused(u16, &'static str),
+    /// The API server is too busy, and says in its header for how many seconds.
+    Busy(u32),
 }
 
 impl ApiServer {
@@ -117,8 +125,8 @@ impl ApiServer {
         self.lock().homes.remove(name).unwrap();
     }
 
-    /// Refuses or allows lists.
-    pub(crate) fn refuse_lists(&self, refused: bool) {
+    /// Refuses lists with this code, or allows them.
+    pub(crate) fn refuse_lists(&self, refused: Option<u16>) {
         self.lock().lists_refused = refused;
     }
 
@@ -170,6 +178,21 @@ impl ApiServer {
     /// The pod is gone, and no watch is told.
     pub(crate) fn vanish(&self, name: &str) {
         self.lock().pods.remove(name).unwrap();
+    }
+
+    /// No watch of now says anything any more, and none ends.
+    pub(crate) fn fall_silent(&self) {
+        self.lock().silences += 1;
+    }
+
+    /// A client that needs no socket, so that time can be paused.
+    pub(crate) fn client(&self) -> Client {
+        let router = self.router();
+        let service = tower::service_fn(move |request: Request<kube::client::Body>| {
+            router.clone().oneshot(request.map(Body::new))
+        });
+        edge::program::install_crypto_provider();
+        Client::new(service, NAMESPACE)
     }
 
     /// Cuts every watch; a new one gets what happened since the version it names.
@@ -225,7 +248,11 @@ impl ApiServer {
     async fn feed(self, mut version: u64, lines: mpsc::Sender<String>) {
         let mut watches = self.inner.watches.subscribe();
         let cuts = *watches.borrow_and_update();
+        let silences = self.lock().silences;
         loop {
+            if self.lock().silences != silences {
+                return lines.closed().await;
+            }
             for (at, line) in self.since(version) {
                 version = at;
                 if lines.send(line).await.is_err() {

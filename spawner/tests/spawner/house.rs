@@ -3,7 +3,7 @@
 mod objects;
 mod rules;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Mutex, time::Duration};
 
 use axum::{Router, body::Body};
 use edge::{
@@ -55,6 +55,8 @@ pub(crate) const HANGS: Duration = Duration::from_secs(90);
 /// A running spawner and its surroundings. All ends with the value.
 pub(crate) struct House {
     pub(crate) api: ApiServer,
+    /// While it runs.
+    kube_server: Mutex<Option<Served>>,
     pub(crate) pods: Pods,
     pub(crate) metrics: Metrics,
     pub(crate) address: SocketAddr,
@@ -172,7 +174,8 @@ impl House {
     ) -> Self {
         let Rules { sleep, limits, start_timeout, drain, control_url, homes } = rules;
         install_crypto_provider();
-        let (kube_address, _) = start(api.router()).await;
+        let kube_server = start_with(api.router(), Limits::default()).await;
+        let kube_address = kube_server.0;
         let kube = format!("http://{kube_address}").parse().unwrap();
         let (readiness, metrics) = (Readiness::new(), Metrics::default());
         let url = issuer.as_ref().map_or(ISSUER, |issuer| issuer.url.as_str());
@@ -209,8 +212,21 @@ impl House {
         let limits = Limits { drain, ..Limits::default() };
         let (address, trigger, served) = start_with(router(app), limits).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let kube = kube_address;
-        Self { api, pods, metrics, address, kube, trigger, served, issuer, stop, client }
+        let (kube, kube_server) = (kube_address, Mutex::new(Some(kube_server)));
+        Self { api, kube, kube_server, pods, metrics, address, trigger, served, issuer, stop, client }
+    }
+
+    /// The API server goes down.
+    pub(crate) async fn stop_api(&self) {
+        let (_, trigger, served) = self.kube_server.lock().unwrap().take().unwrap();
+        trigger.abort();
+        served.await.unwrap();
+    }
+
+    /// It comes up again with what it knew.
+    pub(crate) async fn start_api(&self) {
+        let served = start_at(self.kube, self.api.router(), Limits::default()).await;
+        *self.kube_server.lock().unwrap() = Some(served);
     }
 
     /// It was drained, and has ended.
@@ -353,8 +369,15 @@ async fn start(router: Router) -> (SocketAddr, Trigger) {
     (address, trigger)
 }
 
-async fn start_with(router: Router, limits: Limits) -> (SocketAddr, Trigger, JoinHandle<()>) {
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "test").await.unwrap();
+/// Where, how it ends, and when it has.
+type Served = (SocketAddr, Trigger, JoinHandle<()>);
+
+async fn start_with(router: Router, limits: Limits) -> Served {
+    start_at(([127, 0, 0, 1], 0).into(), router, limits).await
+}
+
+async fn start_at(address: SocketAddr, router: Router, limits: Limits) -> Served {
+    let listener = Listener::bind(address, "test").await.unwrap();
     let address = listener.local_addr();
     let (trigger, shutdown) = Shutdown::manual();
     let served = tokio::spawn(serve(listener, None, router, limits, shutdown));

@@ -15,6 +15,7 @@ mod check;
 #[cfg(feature = "schemathesis")]
 mod conformance;
 mod control;
+mod faults;
 mod forgeries;
 mod homes;
 mod house;

@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, body::Body, routing::get};
+use axum::{Json, Router, routing::get};
 use edge::{
     oidc::testing::{ALICE, BOB},
     readiness::Readiness,
     shutdown::Shutdown,
 };
-use http::{Method, Request};
-use kube::Client;
+use http::Method;
 use serde_json::{Value, json};
 use spawner::{
     cluster::Cluster,
@@ -21,7 +20,6 @@ use spawner::{
     watch::{Follow, Pods, follow},
 };
 use tokio::time::Instant;
-use tower::ServiceExt as _;
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
@@ -229,13 +227,8 @@ async fn the_next_replica_follows_one_that_was_shut_down_at_once() {
 
 /// A reaper that talks to `api` without a socket, so that time can be paused.
 fn reaper(api: &ApiServer) -> (Reaper, Metrics) {
-    let router = api.router();
-    let service = tower::service_fn(move |request: Request<kube::client::Body>| {
-        router.clone().oneshot(request.map(Body::new))
-    });
-    edge::program::install_crypto_provider();
     let (metrics, pods) = (Metrics::default(), Pods::default());
-    let client = Client::new(service, NAMESPACE);
+    let client = api.client();
     let watches = Follow {
         client: client.clone(),
         namespace: NAMESPACE.to_owned(),

@@ -148,15 +148,19 @@ async fn a_refusal_says_what_is_wrong_and_who_can_help() {
 
 #[tokio::test]
 async fn before_the_first_list_nothing_is_claimed() {
-    let api = ApiServer::new();
-    api.refuse_lists(true);
-    let house = House::with(api, sidecar::router()).await;
-    for (method, path) in [(Method::POST, SERVER), (Method::GET, SERVER), (Method::GET, "/chat")] {
-        assert_eq!(house.ask(method, path).await.refused(503), "warming_up");
+    for code in [403, 500] {
+        let api = ApiServer::new();
+        api.refuse_lists(Some(code));
+        let house = House::with(api, sidecar::router()).await;
+        for (method, path) in
+            [(Method::POST, SERVER), (Method::GET, SERVER), (Method::GET, "/chat")]
+        {
+            assert_eq!(house.ask(method, path).await.refused(503), "warming_up");
+        }
+        house.api.refuse_lists(None);
+        house.pods.completed().await;
+        assert_eq!(house.ask(Method::GET, SERVER).await.json()["state"], "Stopped");
     }
-    house.api.refuse_lists(false);
-    house.pods.completed().await;
-    assert_eq!(house.ask(Method::GET, SERVER).await.json()["state"], "Stopped");
 }
 
 #[tokio::test]

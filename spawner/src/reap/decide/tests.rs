@@ -63,6 +63,15 @@ fn told(request: Option<u64>, frame: Option<u64>, inflight: usize, ws_open: usiz
     Asked::Told(serde_json::from_value::<ActivityReport>(report).unwrap())
 }
 
+#[test]
+fn a_clock_behind_the_clusters_puts_nothing_to_sleep_early() {
+    let verdict = decide(&pod(), Asked::NotYet, &policy(), at("11:00"));
+    assert_eq!(verdict, keep(Why::Recent, "12:32"));
+    let aged = Policy { idle_timeout: None, max_age: Some(minutes(5)), ..policy() };
+    let verdict = decide(&pod(), Asked::NotYet, &aged, at("11:00"));
+    assert_eq!(verdict, keep(Why::Recent, "12:05"));
+}
+
 fn keep(why: Why, until: &str) -> Verdict {
     Verdict::Keep { why, until: Some(at(until)) }
 }

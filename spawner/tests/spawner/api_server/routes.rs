@@ -93,10 +93,10 @@ async fn pods(
     }
     api.note("list pods".to_owned());
     let objects = api.lock();
-    if objects.lists_refused {
+    if let Some(code) = objects.lists_refused {
         let message =
             "pods is forbidden: User \"spawner\" cannot list resource \"pods\" in API group \"\"";
-        return refuse(403, "Forbidden", message);
+        return refuse(code, "Refused", message);
     }
     let labeled =
         |pod: &&Value| !pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"].is_null();
@@ -141,6 +141,11 @@ async fn create_pod(
         let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
         match objects.next_create.take() {
             Some(Next::Refused(code, message)) => refuse(code, "Forbidden", message),
+            Some(Next::Busy(seconds)) => {
+                let after = [("retry-after", seconds.to_string())];
+                let text = "Too many requests, please try again later.";
+                (StatusCode::TOO_MANY_REQUESTS, after, text).into_response()
+            }
             Some(Next::Lost | Next::LostAndRefused(..)) => {
                 put(&api, &mut objects, pod);
                 refuse(409, "AlreadyExists", "pods already exists")
