@@ -91,7 +91,8 @@ async fn pods(
         let version = query["resourceVersion"].parse().unwrap();
         return watch_from(&api, version);
     }
-    api.note("list pods".to_owned());
+    let next = query.get("continue").and_then(|next| next.split_once(' '));
+    api.note(if next.is_some() { "list more pods" } else { "list pods" }.to_owned());
     let objects = api.lock();
     if let Some(code) = objects.lists_refused {
         let message =
@@ -99,12 +100,19 @@ async fn pods(
         return refuse(code, "Refused", message);
     }
     let labeled =
-        |pod: &&Value| !pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"].is_null();
-    let items: Vec<&Value> = objects.pods.values().filter(labeled).collect();
-    let version = objects.version.to_string();
+        |pod: &Value| !pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"].is_null();
+    let limit = query.get("limit").map_or(usize::MAX, |limit| limit.parse().unwrap());
+    let not_yet = |(name, _): &(&String, &Value)| next.is_none_or(|(_, last)| name.as_str() > last);
+    let pods = objects.pods.iter().filter(not_yet).filter(|(_, pod)| labeled(pod));
+    let items: Vec<(&String, &Value)> = pods.take(limit.saturating_add(1)).collect();
+    // All pages are of one moment.
+    let version = next.map_or_else(|| objects.version.to_string(), |(version, _)| version.into());
+    let more = items.get(limit).and(items.get(limit.wrapping_sub(1)));
+    let more = more.map(|(last, _)| format!("{version} {last}"));
+    let items: Vec<&Value> = items.into_iter().take(limit).map(|(_, pod)| pod).collect();
     Json(json!({
         "apiVersion": "v1", "kind": "PodList",
-        "metadata": {"resourceVersion": version}, "items": items,
+        "metadata": {"resourceVersion": version, "continue": more}, "items": items,
     }))
     .into_response()
 }
