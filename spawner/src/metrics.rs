@@ -258,7 +258,7 @@ impl Collector for PodStates {
         }
         let age = ConstGauge::new(self.pods.silent_for().as_secs_f64());
         let help = "Time since a pod last changed or was listed; long where nobody works";
-        let name = "spawner_watch_last_event_age";
+        let name = "openclaw_spawner_watch_last_event_age";
         let unit = Unit::Seconds;
         age.encode(encoder.encode_descriptor(name, help, Some(&unit), age.metric_type())?)
     }

@@ -28,7 +28,8 @@
 //! | [`chart`] | the chart, rendered by the real helm |
 //! | [`install`] | the chart, installed with the real helm |
 //! | [`admission`] | the admission part alone, where the cluster runs no pods |
-//! | [`admissions`] | admissions that go on while something else happens |
+//! | [`load`] | what goes on while something else happens |
+//! | [`admissions`] | admissions that do |
 //! | [`trust`] | the webhook's CA, and the API server's trust in it |
 //! | [`late_webhook`] | another mutating webhook, called after ours |
 //! | [`door`] | one way to send a request to any of them |
@@ -45,6 +46,7 @@ pub mod door;
 pub mod install;
 pub mod keycloak;
 pub mod late_webhook;
+pub mod load;
 pub mod newapi;
 pub mod patience;
 pub mod people;

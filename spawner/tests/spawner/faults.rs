@@ -78,8 +78,9 @@ fn age(pods: &Pods) -> f64 {
     registry.register_collector(Box::new(PodStates::of(pods.clone())));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    let age =
-        text.lines().find_map(|line| line.strip_prefix("spawner_watch_last_event_age_seconds "));
+    let age = text
+        .lines()
+        .find_map(|line| line.strip_prefix("openclaw_spawner_watch_last_event_age_seconds "));
     age.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
 }
 

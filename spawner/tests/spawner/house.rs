@@ -213,7 +213,19 @@ impl House {
         let (address, trigger, served) = start_with(router(app), limits).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (kube, kube_server) = (kube_address, Mutex::new(Some(kube_server)));
-        Self { api, kube, kube_server, pods, metrics, address, trigger, served, issuer, stop, client }
+        Self {
+            api,
+            kube,
+            kube_server,
+            pods,
+            metrics,
+            address,
+            trigger,
+            served,
+            issuer,
+            stop,
+            client,
+        }
     }
 
     /// The API server goes down.

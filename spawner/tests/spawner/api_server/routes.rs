@@ -43,6 +43,13 @@ impl ApiServer {
     }
 }
 
+/// As API Priority and Fairness says it.
+fn busy(seconds: u32) -> Response {
+    let after = [("retry-after", seconds.to_string())];
+    let text = "Too many requests, please try again later.";
+    (StatusCode::TOO_MANY_REQUESTS, after, text).into_response()
+}
+
 /// Whoever makes the write at which it is to be cut off waits for ever.
 async fn cut_off(
     State(api): State<ApiServer>,
@@ -149,11 +156,7 @@ async fn create_pod(
         let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
         match objects.next_create.take() {
             Some(Next::Refused(code, message)) => refuse(code, "Forbidden", message),
-            Some(Next::Busy(seconds)) => {
-                let after = [("retry-after", seconds.to_string())];
-                let text = "Too many requests, please try again later.";
-                (StatusCode::TOO_MANY_REQUESTS, after, text).into_response()
-            }
+            Some(Next::Busy(seconds)) => busy(seconds),
             Some(Next::Lost | Next::LostAndRefused(..)) => {
                 put(&api, &mut objects, pod);
                 refuse(409, "AlreadyExists", "pods already exists")
@@ -281,7 +284,8 @@ async fn create_home(State(api): State<ApiServer>, Json(claim): Json<Value>) -> 
         None | Some(Next::Untouched) if known => {
             Some(refuse(409, "AlreadyExists", "persistentvolumeclaims already exists"))
         }
-        None | Some(Next::Untouched) => None,
+        Some(Next::Busy(seconds)) => Some(busy(seconds)),
+        Some(Next::Untouched) | None => None,
     };
     api.note("create home".to_owned());
     if let Some(refused) = refused {
