@@ -72,6 +72,8 @@ pub(super) struct Installed {
     pub(super) user: String,
     /// The spawner's way in.
     pub(super) kubeconfig: PathBuf,
+    /// The Secret with its cookie keys.
+    pub(super) cookie_keys: String,
     /// The pod before injection.
     pub(super) pod_template: String,
     pub(super) network_policy: String,
@@ -113,6 +115,7 @@ impl Cluster {
         std::fs::write(&kubeconfig, with_token(&args.kubeconfig, token)?)?;
         Ok(Installed {
             user: format!("system:serviceaccount:{HOME}:{account}"),
+            cookie_keys: account.replace("-spawner", "-cookie-keys"),
             kubeconfig,
             pod_template: file("pod-template.yaml")?,
             network_policy: file("network-policy.yaml")?,

@@ -32,6 +32,7 @@ pub(super) struct Setup {
     spawner: PathBuf,
     folder: PathBuf,
     kubeconfig: PathBuf,
+    cookie_keys: String,
     issuer: String,
     /// A pod as it is after admission, of a user called as [`ALICE`].
     pod: String,
@@ -75,6 +76,7 @@ impl Setup {
             spawner: spawner.to_owned(),
             folder: folder.to_owned(),
             kubeconfig: installed.kubeconfig.clone(),
+            cookie_keys: installed.cookie_keys.clone(),
             issuer: issuer.url.clone(),
             pod,
         })
@@ -96,6 +98,7 @@ impl Setup {
         command.arg(self.folder.join("jwks.json"));
         command.args(["--public-url", &format!("https://{HOST}"), "--client-id", CLIENT]);
         command.env("OIDC_CLIENT_SECRET", "secret-of-the-bench");
+        command.args(["--cookie-keys-secret", &self.cookie_keys]);
         command.arg("--ca-file").arg(self.folder.join("ca.crt"));
         // It is ended between two measurements.
         command.args(["--drain-delay", "0s", "--drain-deadline", "1s", "--log-format", "json"]);
