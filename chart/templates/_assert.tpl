@@ -31,17 +31,7 @@
 {{- $faults = append $faults (printf "webhook.tls.provided is set, but webhook.tls.mode is %s: set it to provided" $tls.mode) -}}
 {{- end -}}
 {{- $faults = concat $faults (include "bp-openclaw.podFaults" . | fromJsonArray) -}}
-{{- with .Values.monitoring -}}
-{{- if and .prometheusRule.enabled (not .podMonitor.enabled) -}}
-{{- $faults = append $faults "monitoring.prometheusRule.enabled needs monitoring.podMonitor.enabled: the alerts name its jobs" -}}
-{{- end -}}
-{{- if and .podMonitor.users.enabled (not .podMonitor.enabled) -}}
-{{- $faults = append $faults "monitoring.podMonitor.users.enabled needs monitoring.podMonitor.enabled" -}}
-{{- end -}}
-{{- if and .podMonitor.users.enabled $.Values.networkPolicy.enabled (not .podMonitor.users.from) -}}
-{{- $faults = append $faults "monitoring.podMonitor.users.enabled needs monitoring.podMonitor.users.from: the NetworkPolicies let nobody but the spawner reach a user's pod" -}}
-{{- end -}}
-{{- end -}}
+{{- $faults = concat $faults (include "bp-openclaw.valueFaults" . | fromJsonArray) -}}
 {{- $sleep := .Values.spawner.sleep -}}
 {{- if not (or .Values.runtime.home.persistent $sleep.allowHomeLoss) -}}
 {{- range $name := list "idleTimeout" "maxAge" -}}

@@ -116,7 +116,7 @@ pub(crate) fn add_named(target: &mut Value, key: &str, item: Value) {
     let Some(target) = target.as_object_mut() else { return };
     let list = target.entry(key).or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()
-        && !list.iter().any(|there| there["name"] == item["name"])
+        && !list.iter().any(|there| there.get("name") == item.get("name"))
     {
         list.push(item);
     }

@@ -10,7 +10,7 @@ use super::Parts;
 /// Once a webhook has changed a pod, the API server runs its own admission plugins again, and the one
 /// for service accounts then mounts a token into every container that has no mount at
 /// `/var/run/secrets/kubernetes.io/serviceaccount`, ours included.
-pub(super) const NO_TOKEN_VOLUME: &str = "openclaw-no-token";
+const NO_TOKEN_VOLUME: &str = "openclaw-no-token";
 /// Where the ServiceAccount admission plugin mounts tokens.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
