@@ -12,6 +12,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bp-openclaw
 HELM_UNITTEST := $(CACHE)/helm-unittest
 CYCLONUS := $(CACHE)/cyclonus
 CRANE := $(CACHE)/crane
+KIND := $(CACHE)/kind
 PROMTOOL := $(CACHE)/promtool
 HELM_DOCS := $(CACHE)/helm-docs
 SCHEMATHESIS_VERSION := 4.32.0
@@ -53,12 +54,13 @@ $(SCHEMATHESIS):
 	$(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION)
 
 .PHONY: test-chart
-test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(PROMTOOL) $(HELM_DOCS) ## the chart's suites and what every render must hold
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PROMTOOL) $(HELM_DOCS) ## the chart's suites and what every render must hold
 	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
 	$(HELM_UNITTEST) chart
 	tests/chart-docs.sh $(HELM_DOCS) --check
 	tests/render-toggles.sh $(CACHE)/bin/helm
 	tests/package.sh $(CACHE)/bin/helm $(CRANE)
+	tests/kind-config.sh $(KIND)
 	cargo build --quiet -p spawner -p webhook -p sidecar
 	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) PROMTOOL=$(PROMTOOL) \
 	  cargo test -p tests --features chart --test network_policies --test monitoring --test values
@@ -80,10 +82,11 @@ $(CACHE)/bin/helm:
 $(HELM_UNITTEST): PACKAGE := github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 $(CYCLONUS): PACKAGE := github.com/mattfenwick/cyclonus/cmd/cyclonus
 $(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
+$(KIND): PACKAGE := sigs.k8s.io/kind
 # Without service discovery, which checks no rules and takes in the clients of every cloud.
 $(PROMTOOL): PACKAGE := -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool
 $(HELM_DOCS): PACKAGE := github.com/norwoodj/helm-docs/cmd/helm-docs
-$(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(PROMTOOL) $(HELM_DOCS): $(CACHE)/%: tests/tools/%/go.mod
+$(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PROMTOOL) $(HELM_DOCS): $(CACHE)/%: tests/tools/%/go.mod
 	cd tests/tools/$* && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" -o $@ $(PACKAGE)
 	@touch $@
 

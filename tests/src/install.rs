@@ -104,7 +104,7 @@ pub async fn rendered(cluster: &Cluster, release: &str, values: &Value) -> Resul
 }
 
 /// helm with the values in a file, because a command line is no place for them.
-fn helm(cluster: &Cluster, values: &Value) -> Result<Command> {
+pub(crate) fn helm(cluster: &Cluster, values: &Value) -> Result<Command> {
     let file = cluster.folder("helm")?.join("values.json");
     std::fs::write(&file, serde_json::to_vec_pretty(values)?)?;
     let mut helm = cluster.tool("helm");
@@ -112,11 +112,11 @@ fn helm(cluster: &Cluster, values: &Value) -> Result<Command> {
     Ok(helm)
 }
 
-fn chart_folder() -> PathBuf {
+pub(crate) fn chart_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../chart")
 }
 
-async fn run(command: Command) -> Result<String> {
+pub(crate) async fn run(command: Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let ended = tokio::process::Command::from(command).output().await;
     let ended = ended.with_context(|| format!("cannot start {program}"))?;
@@ -176,8 +176,13 @@ async fn pods_of(client: &Client) -> Result<String> {
 /// # Errors
 /// The API server refuses.
 pub async fn tenant(client: &Client) -> Result<()> {
+    namespace_of_tenant(client, TENANT).await
+}
+
+/// The same with another name.
+pub(crate) async fn namespace_of_tenant(client: &Client, name: &str) -> Result<()> {
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-    let namespace = json!({"metadata": {"name": TENANT, "labels": labels}});
+    let namespace = json!({"metadata": {"name": name, "labels": labels}});
     apply(&Api::<Namespace>::all(client.clone()), namespace).await.map(drop)
 }
 
@@ -188,9 +193,14 @@ pub async fn tenant(client: &Client) -> Result<()> {
 pub async fn client_secret(client: &Client) -> Result<()> {
     let namespace = json!({"metadata": {"name": SYSTEM}});
     apply(&Api::<Namespace>::all(client.clone()), namespace).await?;
+    client_secret_in(client, SYSTEM).await
+}
+
+/// The same in another namespace, which is there.
+pub(crate) async fn client_secret_in(client: &Client, namespace: &str) -> Result<()> {
     let data = json!({"OIDC_CLIENT_SECRET": keycloak::CLIENT_SECRET});
     let object = json!({"metadata": {"name": CLIENT_SECRET}, "stringData": data});
-    apply(&Api::<Secret>::namespaced(client.clone(), SYSTEM), object).await.map(drop)
+    apply(&Api::<Secret>::namespaced(client.clone(), namespace), object).await.map(drop)
 }
 
 /// Gives a user a NewAPI key, as whoever runs NewAPI for the tenant would.
@@ -198,13 +208,26 @@ pub async fn client_secret(client: &Client) -> Result<()> {
 /// # Errors
 /// The API server refuses.
 pub async fn give_key(client: &Client, person: &Person, new_api: &NewApi) -> Result<()> {
+    give_key_in(client, TENANT, person, new_api).await
+}
+
+/// The same in another tenant's namespace.
+///
+/// # Errors
+/// The API server refuses.
+pub async fn give_key_in(
+    client: &Client,
+    tenant: &str,
+    person: &Person,
+    new_api: &NewApi,
+) -> Result<()> {
     let data = json!({
         secret::NEWAPI_KEY_KEY: new_api.key_of(person),
         secret::NEWAPI_BASE_URL_KEY: new_api.base_url(),
     });
     let name = secret::newapi_key(&person.id);
     let object = json!({"metadata": {"name": name}, "stringData": data});
-    apply(&Api::<Secret>::namespaced(client.clone(), TENANT), object).await.map(drop)
+    apply(&Api::<Secret>::namespaced(client.clone(), tenant), object).await.map(drop)
 }
 
 /// Takes the key away, if there is one.

@@ -27,6 +27,8 @@
 //! | [`chat`] | what is asked of NewAPI, and its streamed answer |
 //! | [`chart`] | the chart, rendered by the real helm |
 //! | [`install`] | the chart, installed with the real helm |
+//! | [`release`] | all that is done to a release: upgraded, rolled back, tried, uninstalled |
+//! | [`requests`] | requests that go on while something else happens |
 //! | [`admission`] | the admission part alone, where the cluster runs no pods |
 //! | [`load`] | what goes on while something else happens |
 //! | [`admissions`] | admissions that do |
@@ -52,6 +54,8 @@ pub mod patience;
 pub mod people;
 pub mod pods;
 pub mod process;
+pub mod release;
+pub mod requests;
 pub mod stage;
 pub mod story;
 pub mod trust;
