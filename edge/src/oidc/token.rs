@@ -103,9 +103,20 @@ fn dots(text: &str) -> Option<[usize; 2]> {
     (parts_are_filled && dots.next().is_none() && others == 2).then_some([first, second])
 }
 
-const fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+fn is_base64url(byte: u8) -> bool {
+    BASE64URL.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+/// The alphabet of RFC 4648 section 5. A table takes a third of the instructions of comparisons.
+static BASE64URL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 /// RFC 9110 section 11.2: what may follow the scheme.
 const fn is_token68(byte: u8) -> bool {
