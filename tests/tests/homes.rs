@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use contract::{label, object};
+use futures::future::BoxFuture;
 use http::StatusCode;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota};
 use kube::{
@@ -127,8 +128,13 @@ async fn refused_by_quota(
     Ok(())
 }
 
-/// Lets the release's workspaces sleep after that time.
-async fn sleep_after(stage: &Stage, time: &str) -> Result<()> {
+/// Lets the release's workspaces sleep after that time. Boxed, as [`purge`] is: the steps of a test
+/// would together be more than a test's stack holds.
+fn sleep_after<'a>(stage: &'a Stage, time: &'a str) -> BoxFuture<'a, Result<()>> {
+    Box::pin(set_sleep(stage, time))
+}
+
+async fn set_sleep(stage: &Stage, time: &str) -> Result<()> {
     let issuer = stage.keycloak.issuer();
     let mut values = install::values(&stage.cluster, &issuer, stage.new_api.base_url())?;
     let spawner = values.get_mut("spawner").and_then(Value::as_object_mut);
@@ -138,7 +144,11 @@ async fn sleep_after(stage: &Stage, time: &str) -> Result<()> {
 }
 
 /// Has the user delete the home, which need not be there, and waits until it is gone.
-async fn purge(stage: &Stage, user: &SignedIn) -> Result<()> {
+fn purge<'a>(stage: &'a Stage, user: &'a SignedIn) -> BoxFuture<'a, Result<()>> {
+    Box::pin(do_purge(stage, user))
+}
+
+async fn do_purge(stage: &Stage, user: &SignedIn) -> Result<()> {
     let claims = claims(stage);
     let name = object::home(&user.person.id);
     let before = claims.get_opt(&name).await?;
