@@ -87,6 +87,9 @@ pub struct Args {
     out: PathBuf,
 }
 
+/// Files that are open besides: addresses of pods, sidecars' logs, the API server.
+const SPARE_FILES: usize = 1000;
+
 /// What can be measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
@@ -119,17 +122,23 @@ struct Bench {
 ///
 /// # Errors
 /// Something could not be measured.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(mut args: Args) -> Result<()> {
     edge::program::install_crypto_provider();
-    raise_file_limit()?;
-    let machine = Machine::this();
+    let asked = args.web_sockets;
+    args.web_sockets = affordable(asked)?;
+    let mut report = Report::new(Machine::this());
+    if args.web_sockets < asked {
+        report.say(format!(
+            "{} WebSockets instead of {asked}: this process may not open more files",
+            args.web_sockets
+        ));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, measure(args, machine))
+    LocalSet::new().block_on(&runtime, measure(args, report))
 }
 
-async fn measure(args: Args, machine: Machine) -> Result<()> {
+async fn measure(args: Args, mut report: Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut report = Report::new(machine);
     let bench = Bench::prepare(args, folder.path().to_owned()).await?;
     let upstream = upstream::start().await?;
     if bench.measures(Part::Spawns) {
@@ -196,8 +205,17 @@ impl Bench {
     }
 }
 
-/// Both ends of all WebSockets are files of this process, and programs inherit the limit.
-fn raise_file_limit() -> Result<()> {
+/// As many WebSockets as asked for, or as files allow: both ends of each are files of this process, and
+/// as many of the spawner, which inherits the limit.
+fn affordable(web_sockets: usize) -> Result<usize> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).context("cannot open more files")
+    let needed = most.max(u64::try_from(2 * web_sockets + SPARE_FILES)?);
+    // A higher limit than the hard one needs CAP_SYS_RESOURCE.
+    let files = if setrlimit(Resource::RLIMIT_NOFILE, needed, needed).is_ok() {
+        needed
+    } else {
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).context("cannot open more files")?;
+        most
+    };
+    Ok(web_sockets.min(usize::try_from(files)?.saturating_sub(SPARE_FILES) / 2))
 }
