@@ -97,7 +97,7 @@ impl Release {
     /// # Errors
     /// One of them fails.
     pub async fn test(&self, cluster: &Cluster) -> Result<String> {
-        self.helm(cluster, &["test", self.name]).await
+        self.helm(cluster, &["test", self.name, "--logs"]).await
     }
 
     /// Uninstalls it, and waits until nothing is left of its objects.

@@ -22,7 +22,8 @@ metadata:
     {{- include "bp-openclaw.labels" (list $root "check") | nindent 4 }}
   annotations:
     {{- include "bp-openclaw.checkHook" 1 | nindent 4 }}
-    helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
+    # Why, without being asked; what succeeded is shown by helm test --logs.
+    helm.sh/hook-output-log-policy: hook-failed
 spec:
   restartPolicy: Never
   serviceAccountName: {{ index . 2 }}
