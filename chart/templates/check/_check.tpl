@@ -39,20 +39,30 @@ spec:
         - check
         - --namespace={{ $root.Values.tenant.namespace }}
         - --template=/etc/openclaw/pod-template.yaml
+        {{- if $root.Values.keycloak.caBundle }}
+        - --ca-file=/etc/openclaw-ca/ca.crt
+        {{- end }}
         {{- range index . 3 }}
         - {{ . | quote }}
         {{- end }}
       env:
         {{- include "bp-openclaw.logEnv" $root | nindent 8 }}
       resources:
-        requests: {cpu: 10m, memory: 16Mi}
-        limits: {cpu: 500m, memory: 64Mi}
+        {{- $resources := dict "requests" (dict "cpu" "10m" "memory" "16Mi") "limits" (dict "cpu" "500m" "memory" "64Mi") }}
+        {{- include "bp-openclaw.resources" (list $root $resources) | nindent 8 }}
       securityContext:
         {{- include "bp-openclaw.containerSecurityContext" $root | nindent 8 }}
       volumeMounts:
         - {name: templates, mountPath: /etc/openclaw, readOnly: true}
+        {{- if $root.Values.keycloak.caBundle }}
+        - {name: ca, mountPath: /etc/openclaw-ca, readOnly: true}
+        {{- end }}
   volumes:
     - name: templates
       configMap: {name: {{ $root.Values.spawner.templateConfigMap }}}
+    {{- if $root.Values.keycloak.caBundle }}
+    - name: ca
+      configMap: {name: {{ include "bp-openclaw.ca" $root }}}
+    {{- end }}
   {{- include "bp-openclaw.placement" (list $root "spawner") | nindent 2 }}
 {{- end -}}
