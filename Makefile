@@ -63,7 +63,7 @@ test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PR
 	tests/kind-config.sh $(KIND)
 	cargo build --quiet -p spawner -p webhook -p sidecar
 	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) PROMTOOL=$(PROMTOOL) \
-	  cargo test -p tests --features chart --test network_policies --test monitoring --test values
+	  cargo test -p tests --features chart --test network_policies --test monitoring --test injected --test values
 
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## chart/README.md, from the comments of chart/values.yaml
