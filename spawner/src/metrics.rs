@@ -158,6 +158,7 @@ impl Metrics {
         for (family, outcome) in [
             (&self.starts, "created"),
             (&self.stops, "stopping"),
+            (&self.purges, "gone"),
             (&self.proxied, "forwarded"),
             (&self.refused_tokens, "expired"),
             (&self.logins, "signed_in"),

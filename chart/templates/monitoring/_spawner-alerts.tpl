@@ -12,6 +12,10 @@
   (printf "sum by (job, resource) (increase(openclaw_spawner_watch_errors_total{%s}[10m])) > 6" $job)
   "The spawner's watch of {{ $labels.resource }} does not last"
   "What it knows of workspaces may be old: new ones may not be found ready, and ended ones seem to run.") }}
+{{ include "bp-openclaw.alert" (list "OpenClawWatchSilent" "5m" "warning"
+  (printf "max by (job, pod) (openclaw_spawner_watch_last_event_age_seconds{%s}) > 300 and max by (job, pod) (openclaw_spawner_held_requests{%s}) > 0" $job $job)
+  "{{ $labels.pod }} has heard of no pod for {{ $value | humanizeDuration }}, while somebody waits for one"
+  "Its watch may be dead; restart it. Or no pod changes because none can be scheduled.") }}
 {{ include "bp-openclaw.alert" (list "OpenClawStartsRefused" "" "warning"
   (printf "sum by (job, outcome) (increase(openclaw_spawner_starts_total{%s,outcome!~\"created|adopted|stopping|too_many_.*|image_not_allowed|other_image\"}[15m])) > 2" $job)
   "Workspaces cannot be created: {{ $labels.outcome }}"
