@@ -1,3 +1,5 @@
+mod snapshot;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
@@ -7,19 +9,13 @@ use std::{
 };
 
 use contract::UserId;
-use k8s_openapi::jiff::Timestamp;
 use tokio::{
     sync::watch::{Receiver, Sender},
     time::{Instant, timeout},
 };
 
-use crate::{
-    note::{Note, keep_newest},
-    pod::PodView,
-    servers::Load,
-    state::{self, State, Status},
-    stop::LastStop,
-};
+pub use self::snapshot::Snapshot;
+use crate::{note::Note, pod::PodView, servers::Load, state::State, stop::LastStop};
 
 /// How many stopped users' last stops are remembered, about 100 bytes each. For more, the cluster is
 /// asked each time.
@@ -48,18 +44,6 @@ struct User {
     recalled: bool,
 }
 
-/// One user's pod at one moment, and what is noted about it.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// The pod, if there is one.
-    pub pod: Option<Arc<PodView>>,
-    /// How the one before ended, as far as this replica knows.
-    pub last_stop: Option<Arc<LastStop>>,
-    notes: Arc<[Note]>,
-    /// Another user's sidecar answered at the pod's address.
-    doubted: bool,
-}
-
 /// Hears of every change of one user's pod, for as long as it lives.
 pub struct Follower {
     pods: Pods,
@@ -74,61 +58,6 @@ pub struct Follower {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests of this user are waiting already")]
 pub struct TooMany;
-
-impl Snapshot {
-    /// A pod about which nothing is noted yet.
-    #[must_use]
-    pub fn of(pod: PodView) -> Self {
-        Self::default().with_pod(pod)
-    }
-
-    /// What to say about it.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let mut status = state::derive(self.pod.as_deref(), &self.notes);
-        if self.doubted && status.state == State::Ready {
-            return Status::lost();
-        }
-        if let (State::Stopped, Some(last)) = (status.state, &self.last_stop) {
-            status.message = format!("{} {}", status.message, last.reason.words());
-        }
-        status
-    }
-
-    /// Rises with every change, and is the same on every replica that has seen the same.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        let notes = self.notes.iter().map(|note| note.version).max().unwrap_or(0);
-        self.pod.as_ref().map_or(0, |pod| pod.version.max(notes))
-    }
-
-    /// Whether it shows the pod with this `uid`.
-    #[must_use]
-    pub fn is_pod(&self, uid: &str) -> bool {
-        self.pod.as_ref().is_some_and(|pod| pod.uid == uid)
-    }
-
-    fn with_pod(&self, pod: PodView) -> Self {
-        let notes = self.notes.iter().filter(|note| note.pod_uid == pod.uid).cloned().collect();
-        let last_stop = pod.last_stop.clone().or_else(|| self.last_stop.clone());
-        let is_where_it_was = |known: &PodView| known.uid == pod.uid && known.ip == pod.ip;
-        let doubted =
-            self.doubted && pod.is_reachable() && self.pod.as_deref().is_some_and(is_where_it_was);
-        Self { pod: Some(Arc::new(pod)), notes, last_stop, doubted }
-    }
-
-    /// The `pod` is gone.
-    fn without(&self, pod: &PodView) -> Self {
-        let last = LastStop::of(pod, Timestamp::now()).map(Arc::new);
-        Self { last_stop: last.or_else(|| self.last_stop.clone()), ..Self::default() }
-    }
-
-    fn with_note(&self, note: Note) -> Self {
-        let mut notes = self.notes.to_vec();
-        keep_newest(&mut notes, note);
-        Self { notes: notes.into(), ..self.clone() }
-    }
-}
 
 impl Pods {
     /// What is known about `user`'s pod. `None` until everything was listed once.
@@ -265,7 +194,7 @@ impl Pods {
 
     /// How many pods there are in each state.
     #[must_use]
-    pub fn states(&self) -> HashMap<state::State, u64> {
+    pub fn states(&self) -> HashMap<State, u64> {
         let mut states = HashMap::new();
         for user in self.lock().values() {
             let snapshot = user.now();

@@ -1,6 +1,7 @@
 //! As much of a Kubernetes API server as the spawner uses: pods with list, watch, create, get and
 //! delete, Secrets and NetworkPolicies to write, events to watch. A test scripts the rest.
 
+mod cut;
 mod routes;
 
 use std::{

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Path, Query, State},
-    middleware::{self, from_fn_with_state},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{ApiServer, Cut, NAMESPACE, Next, put};
+use super::{ApiServer, NAMESPACE, Next, cut::cut_off, put};
 
 impl ApiServer {
     pub(crate) fn router(&self) -> Router {
@@ -48,38 +48,6 @@ fn busy(seconds: u32) -> Response {
     let after = [("retry-after", seconds.to_string())];
     let text = "Too many requests, please try again later.";
     (StatusCode::TOO_MANY_REQUESTS, after, text).into_response()
-}
-
-/// Whoever makes the write at which it is to be cut off waits for ever.
-async fn cut_off(
-    State(api): State<ApiServer>,
-    request: Request<Body>,
-    next: middleware::Next,
-) -> Response {
-    let verb = match request.method().as_str() {
-        "POST" => "create",
-        "PATCH" if request.uri().path().contains("/networkpolicies/") => "apply",
-        "PATCH" => "annotate",
-        "DELETE" => "delete",
-        _ => return next.run(request).await,
-    };
-    let cut = {
-        let mut objects = api.lock();
-        let path = request.uri().path();
-        let here = |cut: &mut Cut| {
-            cut.call.split_once(' ').is_some_and(|(what, kind)| {
-                let kind = kind.replace("policy", "polic").replace("home", "persistentvolumeclaim");
-                what == verb && path.contains(&format!("/{kind}"))
-            })
-        };
-        objects.cut_at.take_if(here)
-    };
-    let Some(cut) = cut else { return next.run(request).await };
-    if cut.done {
-        next.run(request).await;
-    }
-    api.note(format!("cut off at {}", cut.call));
-    std::future::pending().await
 }
 
 pub(crate) fn refuse(code: u16, reason: &str, message: &str) -> Response {
