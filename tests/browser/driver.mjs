@@ -77,9 +77,9 @@ async function accessible(page, name) {
 }
 
 /** Fills in Keycloak's form. */
-export async function signIn(page) {
-  await page.locator('#username').fill(required('PERSON'));
-  await page.locator('#password').fill(required('PASSWORD'));
+export async function signIn(page, name = required('PERSON'), password = required('PASSWORD')) {
+  await page.locator('#username').fill(name);
+  await page.locator('#password').fill(password);
   await page.locator('#kc-login').click();
 }
 

@@ -18,7 +18,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{install::PUBLIC_URL, people::Person};
+use crate::{
+    install::{CONTROL_URL, PUBLIC_URL},
+    people::Person,
+};
 
 /// How long the next thing to see may take: a pod that starts on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -44,7 +47,7 @@ impl Front {
     /// The public address cannot be had.
     pub async fn before(spawner: String) -> Result<Self> {
         let authority = Authority::new("browser tests", Validity::days(1))?;
-        let leaf = authority.server(&["localhost"], &[], Validity::days(1))?;
+        let leaf = authority.server(&["localhost", "control.localhost"], &[], Validity::days(1))?;
         let (chain, key) = (leaf.certificate_pem(), leaf.key_pem());
         let config = edge::tls::server_config(chain.as_bytes(), key.as_bytes())?;
         // No HTTP/2: what is behind it is passed on byte by byte.
@@ -98,7 +101,7 @@ impl Browser {
         let keycloak = issuer.split("/realms").next().unwrap_or_default();
         let mut node = Command::new("node");
         node.arg(folder.join(script)).envs(more.iter().copied());
-        node.env("ADDRESS", PUBLIC_URL).env("ISSUER", issuer);
+        node.env("ADDRESS", PUBLIC_URL).env("CONTROL", CONTROL_URL).env("ISSUER", issuer);
         node.env("INSECURE_ORIGIN", keycloak).env("SCREENSHOTS", screenshots());
         node.env("PERSON", &person.name).env("PASSWORD", person.password());
         node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -31,6 +31,9 @@ pub const SPAWNER_NODE_PORT: u16 = 30080;
 
 /// The address that people open: on this host, where [`crate::browser::Front`] ends TLS.
 pub const PUBLIC_URL: &str = "https://localhost:30443";
+/// Where operators sign in: the same, under a name of its own, which browsers find on this host too
+/// (RFC 6761 section 6.3).
+pub const CONTROL_URL: &str = "https://control.localhost:30443";
 /// The Secret of the release's namespace with the secret of the client at Keycloak.
 const CLIENT_SECRET: &str = "openclaw-client";
 
@@ -66,6 +69,7 @@ pub fn values(cluster: &Cluster, issuer: &str, newapi_base_url: &str) -> Result<
         "images": images,
         "spawner": {
             "publicURL": PUBLIC_URL,
+            "controlURL": CONTROL_URL,
             "service": {"type": "NodePort", "nodePort": SPAWNER_NODE_PORT},
         },
         // The one API server here learns of a new CA in less than a second.

@@ -57,3 +57,34 @@ async fn a_missing_key_is_shown_and_the_page_goes_on_when_it_comes() -> Result<(
     assert_ne!(seen, Value::Null);
     browser.end().await
 }
+
+#[tokio::test]
+async fn two_users_in_two_browsers_never_meet() -> Result<()> {
+    let stage = Stage::set().await?;
+    let _alone = ADDRESS.lock().await;
+    let _front = front().await?;
+    let (liam, mona) = (stage.sign_in("liam").await?, stage.sign_in("mona").await?);
+    let password = mona.person.password();
+    let more = [("OTHER", mona.person.name.as_str()), ("OTHER_PASSWORD", &password)];
+    let mut browser = Browser::start("two.mjs", &liam.person, &stage.keycloak.issuer(), &more)?;
+    browser.saw("two users").await?;
+    browser.end().await
+}
+
+#[tokio::test]
+async fn an_operator_finds_a_workspace_and_restarts_it() -> Result<()> {
+    let stage = Stage::set().await?;
+    let _alone = ADDRESS.lock().await;
+    let _front = front().await?;
+    let (olga, nina) = (stage.sign_in("olga").await?, stage.sign_in("nina").await?);
+    let before = stage.start_pod_of(&nina).await?;
+    let more = [("OTHER_ID", nina.person.id.as_str())];
+    let mut browser =
+        Browser::start("operator.mjs", &olga.person, &stage.keycloak.issuer(), &more)?;
+    browser.saw("restarted").await?;
+    browser.end().await?;
+    // The old one goes, and the spawner starts a new one without being asked again.
+    stage.pods.gone(&before).await?;
+    stage.pods.ready(&nina.pod).await?;
+    Ok(())
+}

@@ -1,8 +1,8 @@
 // Follows the start on the server; without this script the page reloads itself.
 const main = document.querySelector('main');
-const { page, phase: rendered, held } = main.dataset;
-const source = new EventSource('/-/api/v1/me/server/progress');
+const { page, phase: rendered, held, reload } = main.dataset;
 
+let source;
 const ends = (phase) => phase === 'Stopping' || phase === 'Suspending';
 
 function show({ phase, progress, message, reason }) {
@@ -20,7 +20,7 @@ function show({ phase, progress, message, reason }) {
   }
 }
 
-source.onmessage = ({ data }) => {
+function follow({ data }) {
   const step = JSON.parse(data);
   const over = step.ready || step.failed;
   if (over) source.close();
@@ -35,9 +35,16 @@ source.onmessage = ({ data }) => {
   } else {
     show(step);
   }
-};
+}
 
-// A lost connection is taken up again by itself; a refusal is not.
-source.onerror = () => {
-  if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
-};
+if (page === 'queue') {
+  // Asking again keeps the place.
+  setTimeout(() => location.reload(), reload * 1000);
+} else {
+  source = new EventSource('/-/api/v1/me/server/progress');
+  source.onmessage = follow;
+  // A lost connection is taken up again by itself; a refusal is not.
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+  };
+}

@@ -59,7 +59,7 @@ pub(crate) async fn home(
         Site::Control => format!("{}/", login.origin(Site::Workspaces)),
     };
     let content = html! {
-        (state(&server))
+        (state(&server, kept(&app)))
         div.actions { (actions(server.state, csrf, &workspace)) }
         @if app.servers.blueprint().has_home() { (delete_home(csrf)) }
         (sign_out(csrf, to_table(&app, login, &caller).await))
@@ -89,7 +89,12 @@ pub(super) fn class(state: State) -> &'static str {
     }
 }
 
-fn state(server: &ServerModel) -> Markup {
+/// What is true of the files where homes last, and nothing elsewhere.
+pub(super) fn kept(app: &App) -> &'static str {
+    if app.servers.blueprint().has_home() { " The files of its home are kept." } else { "" }
+}
+
+fn state(server: &ServerModel, kept: &str) -> Markup {
     let words = match server.state {
         State::Ready => "Running",
         State::Stopped => "Not running",
@@ -103,15 +108,15 @@ fn state(server: &ServerModel) -> Markup {
     html! {
         div.state.large.(class(server.state)) role="status" { (words) }
         @match (&server.last_stop, server.state) {
-            (_, State::Ready) => (running(server, now)),
-            (Some(last), State::Stopped) => p { (last.reason.words()) " That was " (relative(last.at, now)) ". Your files are kept." },
-            (None, State::Stopped) => p { "Start it when you need it. Your files are kept." },
+            (_, State::Ready) => (running(server, now, kept)),
+            (Some(last), State::Stopped) => p { (last.reason.words()) " That was " (relative(last.at, now)) "." (kept) },
+            (None, State::Stopped) => p { "Start it when you need it." (kept) },
             _ => p class=[server.reason.map(|_| "notice")] { (server.message) },
         }
     }
 }
 
-fn running(server: &ServerModel, now: Timestamp) -> Markup {
+fn running(server: &ServerModel, now: Timestamp, kept: &str) -> Markup {
     let rows = [
         ("Started", server.started),
         ("Last used", server.last_activity),
@@ -124,7 +129,7 @@ fn running(server: &ServerModel, now: Timestamp) -> Markup {
             }
         }
         @if server.template.as_ref().is_some_and(|template| template.outdated) {
-            p.hint { "There is a newer version. A restart brings it; your files are kept." }
+            p.hint { "There is a newer version, which a restart brings." (kept) }
         }
     }
 }

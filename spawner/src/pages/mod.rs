@@ -42,8 +42,6 @@ pub(crate) struct Page {
     follow: Option<Follow>,
     /// Where forms may lead: to us, and on from there to the issuer.
     forms_lead_to: Option<String>,
-    /// After how many seconds every browser loads it again.
-    again: Option<u64>,
     wide: bool,
 }
 
@@ -53,8 +51,9 @@ pub(crate) struct Follow {
     pub(crate) phase: &'static str,
     /// Somebody has to do something first.
     pub(crate) held: bool,
-    /// How often a browser without script reloads the page, in seconds.
-    pub(crate) reload: Option<u8>,
+    /// How often a browser without script reloads the page, in seconds; of the page "queue" every
+    /// browser.
+    pub(crate) reload: Option<u64>,
 }
 
 /// A page that says one thing.
@@ -67,7 +66,7 @@ pub(crate) struct Message<'a> {
 
 impl Page {
     pub(crate) fn new(title: &'static str, content: Markup) -> Self {
-        Self { title, content, follow: None, forms_lead_to: None, again: None, wide: false }
+        Self { title, content, follow: None, forms_lead_to: None, wide: false }
     }
 
     pub(crate) fn following(self, follow: Follow) -> Self {
@@ -76,10 +75,6 @@ impl Page {
 
     pub(crate) fn leading_to(self, forms_lead_to: Option<String>) -> Self {
         Self { forms_lead_to, ..self }
-    }
-
-    pub(crate) fn again_in(self, seconds: u64) -> Self {
-        Self { again: Some(seconds), ..self }
     }
 
     /// For a table.
@@ -102,7 +97,7 @@ impl Page {
     }
 
     fn markup(self) -> Markup {
-        let Self { title, content, follow, forms_lead_to: _, again, wide } = self;
+        let Self { title, content, follow, forms_lead_to: _, wide } = self;
         let class = wide.then_some("wide");
         let reload = follow.as_ref().and_then(|follow| follow.reload);
         html! {
@@ -117,11 +112,12 @@ impl Page {
                     @if let Some(seconds) = reload {
                         noscript { meta http-equiv="refresh" content=(seconds); }
                     }
-                    @if let Some(seconds) = again { meta http-equiv="refresh" content=(seconds); }
                 }
                 body {
-                    @if let Some(Follow { page, phase, held, .. }) = follow {
-                        main data-page=(page) data-phase=(phase) data-held=[held.then_some("")] {
+                    @if let Some(Follow { page, phase, held, reload }) = follow {
+                        main data-page=(page) data-phase=(phase) data-held=[held.then_some("")]
+                            data-reload=[reload]
+                        {
                             h1 { (title) } (content)
                         }
                         script type="module" { (PreEscaped(SCRIPT)) }

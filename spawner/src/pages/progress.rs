@@ -22,7 +22,7 @@ const STEPS: [(&str, &[State], &str); 5] = [
 ];
 
 /// How often a browser without script looks again, in seconds.
-const RELOAD: u8 = 3;
+const RELOAD: u64 = 3;
 /// When to ask again for a place, if nothing else is said.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -38,7 +38,7 @@ pub(crate) fn under_way(status: &Status, csrf: &str) -> Response {
         ),
         _ => (
             "Starting your workspace",
-            "Usually ready in half a minute; in a few minutes when its program has to be fetched.",
+            "Usually ready in half a minute; a minute or two when its program has to be fetched first.",
         ),
     };
     let content = html! {
@@ -68,7 +68,7 @@ pub(crate) fn queued(place: usize, problem: &Problem) -> Response {
     };
     let content = html! {
         p role="status" {
-            "As many workspaces as may be are starting or running now. " strong { (ahead) }
+            "Every place is taken: as many workspaces start or run as may at once. " strong { (ahead) }
         }
         p.soft {
             "Keep this page open: it asks again every few seconds, which keeps your place, and goes on \
@@ -76,7 +76,9 @@ pub(crate) fn queued(place: usize, problem: &Problem) -> Response {
         }
         div.actions { a.button href="/-/" { "Overview" } }
     };
-    Page::new("Waiting for a free place", content).again_in(wait).respond(StatusCode::OK)
+    let phase = State::Queued.name();
+    let follow = Follow { page: "queue", phase, held: false, reload: Some(wait) };
+    Page::new("Waiting for a free place", content).following(follow).respond(StatusCode::OK)
 }
 
 fn steps(now: State) -> Markup {
@@ -84,6 +86,9 @@ fn steps(now: State) -> Markup {
     html! {
         p.soft #steps { "Steps, and how long they usually take" }
         ol aria-labelledby="steps" {
+            @if now.is_ending() {
+                li data-phases="Stopping Suspending" aria-current="step" { span { "End the one before" } small { "up to half a minute" } }
+            }
             @for (at, (words, states, usually)) in STEPS.iter().enumerate() {
                 li data-phases=(states.iter().map(|state| state.name()).collect::<Vec<_>>().join(" "))
                     class=[current.filter(|current| at < *current).map(|_| "done")]

@@ -63,9 +63,9 @@ pub(crate) async fn table(
     let content = html! {
         (filters(&view, &keys))
         @if rows.keys.is_empty() {
-            p.empty { (if keys.is_empty() { "Nobody's workspace is running." } else { "None is like that." }) }
+            p.empty { (if keys.is_empty() { "Nobody's workspace is running." } else { "No workspace matches." }) }
         } @else {
-            (list(&view, &servers, csrf))
+            (list(&view, &servers, &Forms { csrf, kept: home::kept(&app) }))
             (paging(&view, &rows))
         }
         (sign_out(csrf, html! { a href=(home::HOME) { "Your workspace" } }))
@@ -173,7 +173,14 @@ fn filters(view: &View, keys: &[Key]) -> Markup {
     }
 }
 
-fn list(view: &View, servers: &[(UserId, ServerModel)], csrf: &str) -> Markup {
+/// What the forms of every row have.
+struct Forms<'a> {
+    csrf: &'a str,
+    /// What becomes of the files.
+    kept: &'static str,
+}
+
+fn list(view: &View, servers: &[(UserId, ServerModel)], forms: &Forms<'_>) -> Markup {
     let now = Timestamp::now();
     let by_age = if view.sort == Sort::Newest { Sort::Oldest } else { Sort::Newest };
     let heading = |words: &str, sort: Sort, sorted: Option<&'static str>| {
@@ -200,15 +207,23 @@ fn list(view: &View, servers: &[(UserId, ServerModel)], csrf: &str) -> Markup {
                     th scope="col" { span.unseen { "What to do" } }
                 }
             }
-            tbody { @for (user, server) in servers { (row(view, user, server, now, csrf)) } }
+            tbody { @for (user, server) in servers { (row(view, user, server, now, forms)) } }
         }
     }
 }
 
-fn row(view: &View, user: &UserId, server: &ServerModel, now: Timestamp, csrf: &str) -> Markup {
-    let time = |at: Option<Timestamp>| {
+fn row(
+    view: &View,
+    user: &UserId,
+    server: &ServerModel,
+    now: Timestamp,
+    forms: &Forms<'_>,
+) -> Markup {
+    let time = |what: &str, at: Option<Timestamp>| {
         html! {
-            @match at { Some(at) => (relative(at, now)), None => span.soft { "\u{2013}" } }
+            td data-label=(what) class=[at.is_none().then_some("none")] {
+                @match at { Some(at) => (relative(at, now)), None => "\u{2013}" }
+            }
         }
     };
     let outdated = server.template.as_ref().map(|template| template.outdated);
@@ -216,26 +231,27 @@ fn row(view: &View, user: &UserId, server: &ServerModel, now: Timestamp, csrf: &
         tr {
             th scope="row" { code { (user) } }
             td data-label="State" {
-                div.state.(home::class(server.state)) { (server.state.name()) }
-                @if let Some(reason) = server.reason { small { (reason) } }
+                div { div.state.(home::class(server.state)) { (server.state.name()) }
+                @if let Some(reason) = server.reason { small { (reason) } } }
             }
-            td data-label="Started" { (time(server.started)) }
-            td data-label="Last used" { (time(server.last_activity)) }
-            td data-label="Stops" { (time(server.stops_at)) }
-            td data-label="Template" {
+            (time("Started", server.started))
+            (time("Last used", server.last_activity))
+            (time("Stops", server.stops_at))
+            td data-label="Template" class=[outdated.is_none().then_some("none")] {
                 @match outdated {
                     Some(true) => span.badge { "Outdated" },
                     Some(false) => "Current",
-                    None => span.soft { "\u{2013}" },
+                    None => "\u{2013}",
                 }
             }
-            td.act { @if server.state != State::Queued { (manage(view, user, server, csrf)) } }
+            td.act { @if server.state != State::Queued { (manage(view, user, server, forms)) } }
         }
     }
 }
 
 /// A button, and behind it what can be done and what that means for the user.
-fn manage(view: &View, user: &UserId, server: &ServerModel, csrf: &str) -> Markup {
+fn manage(view: &View, user: &UserId, server: &ServerModel, forms: &Forms<'_>) -> Markup {
+    let Forms { csrf, kept } = *forms;
     let id = format!("manage-{user}");
     let to = |path: &str| view.link(&path.replace("{user}", user.as_str()));
     html! {
@@ -243,7 +259,7 @@ fn manage(view: &View, user: &UserId, server: &ServerModel, csrf: &str) -> Marku
         div id=(id) popover role="dialog" aria-labelledby=(format!("{id}-title")) {
             h2 id=(format!("{id}-title")) { "Workspace of " code { (user) } }
             p { span.soft { "Its user reads: " } (server.message) }
-            p.soft { "Stopping or restarting cuts off whoever works in it. The files of its home stay." }
+            p.soft { "Stopping or restarting cuts off whoever works in it." (kept) }
             div.actions {
                 (button(&to(RESTART), csrf, "Restart", true))
                 @if !server.state.is_ending() { (button(&to(STOP), csrf, "Stop", false)) }

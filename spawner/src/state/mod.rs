@@ -210,14 +210,12 @@ impl Notes<'_> {
 
 fn ending(pod: &PodView) -> Status {
     let (state, message) = match pod.stop.as_ref().map(|stop| stop.reason) {
-        Some(StopReason::Idle) => (
-            State::Suspending,
-            "Your workspace is being put to sleep because nobody used it. Its files stay.",
-        ),
+        Some(StopReason::Idle) => {
+            (State::Suspending, "Your workspace is being put to sleep because nobody used it.")
+        }
         Some(StopReason::MaxAge) => (
             State::Suspending,
-            "Your workspace is being put to sleep because it is as old as one may become. Its files \
-             stay.",
+            "Your workspace is being put to sleep because it is as old as one may become.",
         ),
         Some(StopReason::Restart) => {
             (State::Stopping, "Your workspace is being stopped. Then it is started again.")
