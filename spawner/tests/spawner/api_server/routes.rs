@@ -82,7 +82,7 @@ async fn pods(
     let items: Vec<(&String, &Value)> = pods.take(limit.saturating_add(1)).collect();
     // All pages are of one moment.
     let version = next.map_or_else(|| objects.version.to_string(), |(version, _)| version.into());
-    let more = items.get(limit).and(items.get(limit.wrapping_sub(1)));
+    let more = items.get(limit).and_then(|_| items.get(limit.wrapping_sub(1)));
     let more = more.map(|(last, _)| format!("{version} {last}"));
     let items: Vec<&Value> = items.into_iter().take(limit).map(|(_, pod)| pod).collect();
     Json(json!({
