@@ -34,6 +34,8 @@ pub(super) const TENANT: &str = "bench-tenant";
 const TOKEN_SECONDS: i64 = 4 * 3600;
 /// How many writes are under way at once when many are to be made.
 const AT_ONCE: usize = 16;
+/// How many pods one call removes.
+const PAGE: u32 = 500;
 /// What of the chart is installed: what the spawner needs to be allowed and told. The admission webhook
 /// and the policies are left out: nothing here runs pods.
 const INSTALLED: [&str; 3] =
@@ -165,10 +167,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Removes every pod at once.
+    /// Removes every pod, some hundred with each call: one call for thousands is not answered in time.
     pub(super) async fn remove_pods(&self) -> Result<()> {
-        let at_once = DeleteParams::default().grace_period(0);
-        self.pods.delete_collection(&at_once, &ListParams::default()).await?;
+        let (at_once, page) =
+            (DeleteParams::default().grace_period(0), ListParams::default().limit(PAGE));
+        while !self.pods.list_metadata(&ListParams::default().limit(1)).await?.items.is_empty() {
+            self.pods.delete_collection(&at_once, &page).await?;
+        }
         Ok(())
     }
 }
