@@ -8,3 +8,6 @@ pub const SESSION: &str = "/session";
 /// Auth sidecar, admin: OpenID Connect Back-Channel Logout 1.0. The spawner passes on what the issuer
 /// sent it.
 pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
+/// Auth sidecar, admin: POST asks the runtime whether it agrees to be put to sleep, DELETE tells it to go
+/// on. The spawner's reaper does both.
+pub const SLEEP: &str = "/sleep";

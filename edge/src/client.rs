@@ -177,6 +177,30 @@ impl Fetcher {
             .map_err(|source| FetchError { url: url.to_owned(), source })
     }
 
+    /// The body of the good answer to a request without a body, at most `max_bytes`, all within
+    /// `timeout`.
+    pub async fn command(
+        &self,
+        method: Method,
+        url: &str,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Bytes, FetchError> {
+        let command = async {
+            let url: Uri = url.parse()?;
+            let request = request_to(&url, method, Body::empty())?;
+            let (response, _connection) = self.send(url, request).await?;
+            if !response.status().is_success() {
+                return Err(FetchFault::Status(response.status()));
+            }
+            read(response.into_body(), max_bytes).await
+        };
+        let answer = tokio::time::timeout(timeout, command).await;
+        answer
+            .unwrap_or(Err(FetchFault::Timeout(timeout)))
+            .map_err(|source| FetchError { url: url.to_owned(), source })
+    }
+
     async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
         let url: Uri = url.parse()?;
         let request = get_json(&url)?;

@@ -13,5 +13,6 @@ pub mod readiness;
 pub mod serve;
 pub mod sessions;
 pub mod shutdown;
+pub mod sleep;
 pub mod tls;
 pub mod tunnels;

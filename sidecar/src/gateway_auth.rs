@@ -90,6 +90,15 @@ impl Credentials {
         }
     }
 
+    /// The gateway token, if there is one.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Token(_, connect) => Some(connect.token()),
+            Self::TrustedProxy(_) | Self::None => None,
+        }
+    }
+
     /// Adds them to a request from which every header of that kind has been removed.
     pub fn present(&self, headers: &mut HeaderMap, client: Option<IpAddr>) {
         match self {

@@ -24,6 +24,11 @@ impl ConnectFrame {
         Self { token }
     }
 
+    /// The gateway token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     fn vouched(&self, message: &[u8], now: UnixTime) -> Option<Vec<u8>> {
         // Of two equal names the last one counts, here as in OpenClaw, and one is all that goes on.
         let mut message: Map<String, Value> = serde_json::from_slice(message).ok()?;

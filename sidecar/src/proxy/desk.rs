@@ -16,11 +16,13 @@ use edge::{
     oidc::{LogoutRejection, Rejection, Token, UnixTime, Verifier},
     problem::Problem,
     sessions::Sessions,
+    sleep::Agreement,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::metrics::GateMetrics;
+use crate::openclaw::Suspension;
 
 /// The part of the admin port that is about the user's sessions.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(super) struct Desk {
     pub(super) verifier: Arc<Verifier>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) activity: Activity,
+    pub(super) suspension: Arc<Suspension>,
     pub(super) metrics: GateMetrics,
 }
 
@@ -52,6 +55,7 @@ impl Desk {
         Router::new()
             .route(path::ACTIVITY, get(tell_activity))
             .route(path::SESSION, post(extend))
+            .route(path::SLEEP, post(prepare_sleep).delete(go_on))
             .route(path::BACKCHANNEL_LOGOUT, post(log_out))
             .layer(DefaultBodyLimit::max(MAX_FORM))
             .with_state(Arc::new(self))
@@ -78,6 +82,19 @@ impl Desk {
 
 async fn tell_activity(State(desk): State<Arc<Desk>>) -> Json<ActivityReport> {
     Json(desk.activity.report())
+}
+
+/// Whoever asks can hold up what the runtime would begin by itself, for two minutes; no client, because
+/// the gate lets the runtime go on first.
+async fn prepare_sleep(State(desk): State<Arc<Desk>>) -> Json<Agreement> {
+    // A task of its own: whoever asked may go away, and what has begun must still be known here.
+    let asking = tokio::spawn(async move { desk.suspension.prepare().await });
+    Json(asking.await.unwrap_or(Agreement::Silent))
+}
+
+async fn go_on(State(desk): State<Arc<Desk>>) -> StatusCode {
+    desk.suspension.resume().await;
+    StatusCode::NO_CONTENT
 }
 
 /// 204, or what the gate would say.

@@ -15,7 +15,7 @@ use edge::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::metrics::GateMetrics;
-use crate::gateway_auth::Credentials;
+use crate::{gateway_auth::Credentials, openclaw::Suspension};
 
 /// The only way to the runtime: a request passes with its user's token or not at all.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) struct Gate {
     pub(super) activity: Activity,
     pub(super) upstream: Upstream,
     pub(super) credentials: Credentials,
+    pub(super) suspension: Arc<Suspension>,
     pub(super) metrics: GateMetrics,
 }
 
@@ -47,6 +48,7 @@ impl Gate {
         let client = client.map(|ConnectInfo(address)| address.ip());
         let credentials = |headers: &mut HeaderMap| self.credentials.present(headers, client);
         let in_flight = self.activity.request();
+        self.suspension.resume().await;
         let session = session.counted_by(&self.activity);
         let mut response = forward(request, &self.upstream, credentials, session).await;
         // Ours to say.

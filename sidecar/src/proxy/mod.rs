@@ -25,6 +25,7 @@ use prometheus_client::registry::Registry;
 use self::{desk::Desk, gate::Gate, metrics::GateMetrics};
 use crate::{
     gateway_auth::{Credentials, GatewayAuth},
+    openclaw::Suspension,
     probe::{self, ProbeArgs},
 };
 
@@ -37,7 +38,7 @@ pub struct Args {
     listen: SocketAddr,
 
     /// Where the kubelet and Prometheus ask: /livez, /readyz, /metrics, /probe/KIND; and the
-    /// spawner: /activity, /session, /backchannel-logout
+    /// spawner: /activity, /session, /sleep, /backchannel-logout
     #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value_t = any(port::SIDECAR_ADMIN))]
     admin_listen: SocketAddr,
 
@@ -164,19 +165,22 @@ fn routers(
     limits: &Limits,
     shutdown: &Shutdown,
 ) -> Result<(Router, Router), Failure> {
-    let mut upstream = args.upstream()?;
+    let upstream = args.upstream()?;
     let Args { user, gateway_auth, cors, logout_client, oidc, probes, .. } = args;
     let credentials =
         Credentials::new(gateway_auth, &user, gateway_token).map_err(Failure::config)?;
-    if let Some(decider) = credentials.first_message() {
-        upstream = upstream.opened_by(decider);
-    }
+    let upstream = match credentials.first_message() {
+        Some(decider) => upstream.opened_by(decider),
+        None => upstream,
+    };
     let probes = probes.probes().map_err(|error| Failure::Usage(error.to_string()))?;
     let readiness = Readiness::new();
     let verifier =
         Verifier::start(oidc, readiness.gate("keys"), shutdown.clone()).map_err(Failure::config)?;
     let sessions = Arc::new(Sessions::new(verifier.policy()));
     let (activity, metrics) = (Activity::default(), GateMetrics::default());
+    let runtime = upstream.authority().clone();
+    let suspension = Arc::new(Suspension::of(runtime, credentials.token(), activity.clone()));
 
     let mut registry = Registry::default();
     verifier.register(&mut registry);
@@ -188,10 +192,12 @@ fn routers(
         verifier: Arc::clone(&verifier),
         sessions: Arc::clone(&sessions),
         activity: activity.clone(),
+        suspension: Arc::clone(&suspension),
         metrics: metrics.clone(),
     };
     let admin = admin::router(readiness, Arc::new(registry));
-    let gate = Gate { verifier, user, sessions, activity, upstream, credentials, metrics };
+    let gate =
+        Gate { verifier, user, sessions, activity, upstream, credentials, suspension, metrics };
     Ok((cors.around(gate.router()), admin.merge(probe::router(probes)).merge(desk.router())))
 }
 

@@ -14,4 +14,5 @@ mod logout;
 mod runtime;
 mod session;
 mod sidecar;
+mod sleep;
 mod streams;

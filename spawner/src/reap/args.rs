@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use edge::args::interval;
 
-use super::decide::{Policy, WhenUnreachable};
+use super::decide::{CooperativeSleep, Policy, WhenUnreachable};
 
 /// When workspaces sleep.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,6 +32,11 @@ pub struct SleepArgs {
     #[arg(long, env = "WHEN_UNREACHABLE", value_enum, default_value_t)]
     when_unreachable: WhenUnreachable,
 
+    /// Whether the runtime of an idle pod is asked first, through its sidecar. OpenClaw knows of work that
+    /// no client sees
+    #[arg(long, env = "COOPERATIVE_SLEEP", value_enum, default_value_t)]
+    cooperative_sleep: CooperativeSleep,
+
     /// How often it is looked for workspaces that may sleep, at least 1s
     #[arg(long, env = "REAP_INTERVAL", value_name = "TIME", default_value = "30s", value_parser = interval)]
     pub(crate) reap_interval: Duration,
@@ -50,6 +55,7 @@ impl SleepArgs {
             max_age: some(self.max_age),
             max_age_grace: self.max_age_grace,
             when_unreachable: self.when_unreachable,
+            cooperation: self.cooperative_sleep,
         }
     }
 }

@@ -6,17 +6,22 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use contract::path;
 use edge::{
     activity::ActivityReport,
     client::{CaError, Fetcher},
+    sleep::Agreement,
 };
+use http::Method;
 
 use super::decide::Asked;
 use crate::pod::PodView;
 
 /// A sidecar answers from memory.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The sidecar asks its runtime, and gives it 5 s.
+const HANDSHAKE: Duration = Duration::from_secs(7);
 /// The longest report, in bytes; today's have about 200.
 const MAX_REPORT: usize = 4096;
 
@@ -43,6 +48,32 @@ impl Sidecars {
                 Asked::Silent
             }
         }
+    }
+
+    /// Whether the runtime of `pod` agrees to be put to sleep. One that does begins nothing new.
+    pub async fn agreement(&self, pod: &PodView) -> Agreement {
+        match self.tell(pod, Method::POST).await {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or(Agreement::Silent),
+            Err(error) => {
+                tracing::debug!(user = %pod.user, error, "the sidecar cannot ask its runtime");
+                Agreement::Silent
+            }
+        }
+    }
+
+    /// Lets a runtime that has agreed go on.
+    pub async fn go_on(&self, pod: &PodView) {
+        if let Err(error) = self.tell(pod, Method::DELETE).await {
+            // It goes on by itself within two minutes.
+            tracing::warn!(user = %pod.user, error, "a runtime cannot be told to go on");
+        }
+    }
+
+    async fn tell(&self, pod: &PodView, method: Method) -> Result<Bytes, String> {
+        let ip = pod.ip.ok_or("the pod has no address")?;
+        let url = format!("http://{}{}", SocketAddr::new(ip, self.port), path::SLEEP);
+        let answer = self.fetcher.command(method, &url, MAX_REPORT, HANDSHAKE).await;
+        answer.map_err(|error| error.to_string())
     }
 
     async fn report(&self, ip: IpAddr) -> Result<ActivityReport, String> {

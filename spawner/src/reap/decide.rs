@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::activity::ActivityReport;
+use edge::{activity::ActivityReport, sleep::Agreement};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{pod::PodView, stop::StopReason};
@@ -20,6 +20,20 @@ pub struct Policy {
     pub max_age_grace: Duration,
     /// What is done with a ready pod whose sidecar does not answer.
     pub when_unreachable: WhenUnreachable,
+    /// Whether the runtime has a word in it.
+    pub cooperation: CooperativeSleep,
+}
+
+/// Whether a runtime is asked before its pod is put to sleep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum CooperativeSleep {
+    /// It sleeps only if the runtime agrees
+    Required,
+    /// It sleeps unless the runtime is at work: one that gives no answer has no word in it
+    #[default]
+    Preferred,
+    /// No runtime is asked
+    Off,
 }
 
 /// What is done with a ready pod whose sidecar does not answer.
@@ -78,6 +92,10 @@ pub enum Why {
     WebSocket,
     /// Its sidecar does not answer.
     Unreachable,
+    /// The runtime says that it is at work.
+    Working,
+    /// The runtime does not say whether it is at work, and has to.
+    Silent,
     /// No rule ever ends it.
     NoRule,
 }
@@ -166,8 +184,20 @@ fn told(
     {
         return keep(Why::Recent, timeout.saturating_sub(unused));
     }
-    // Where a runtime that knows better would be asked: it can only turn this into a `Keep`.
+    // The runtime may know better: see `agreed`.
     Verdict::Sleep(reason(pod, old))
+}
+
+/// Keeps a pod that might sleep if its runtime does not agree; `None` lets it sleep.
+#[must_use]
+pub fn agreed(agreement: &Agreement, policy: &Policy, now: Timestamp) -> Option<Verdict> {
+    let why = match (agreement, policy.cooperation) {
+        (_, CooperativeSleep::Off) | (Agreement::Ready, _) => return None,
+        (Agreement::Silent, CooperativeSleep::Preferred) => return None,
+        (Agreement::Silent, CooperativeSleep::Required) => Why::Silent,
+        (Agreement::Busy { .. }, _) => Why::Working,
+    };
+    Some(Verdict::Keep { why, until: Some(later(now, LOOK_AGAIN)) })
 }
 
 fn reason(pod: &PodView, old: bool) -> StopReason {
@@ -196,6 +226,8 @@ impl Why {
             Self::Http => "http",
             Self::WebSocket => "websocket",
             Self::Unreachable => "unreachable",
+            Self::Working => "working",
+            Self::Silent => "silent",
             Self::NoRule => "no_rule",
         }
     }

@@ -11,14 +11,14 @@ mod sweep;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
-use edge::shutdown::Shutdown;
+use edge::{shutdown::Shutdown, sleep::Agreement};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use args::SleepArgs;
 pub use ask::Sidecars;
-pub use decide::{Asked, Policy, Verdict, WhenUnreachable, Why, decide};
+pub use decide::{Asked, CooperativeSleep, Policy, Verdict, WhenUnreachable, Why, agreed, decide};
 
 pub use outlook::{Activity, Outlook, outlook};
 
@@ -135,10 +135,10 @@ impl Reaper {
         pod: Arc<PodView>,
         reason: Option<StopReason>,
     ) -> Option<(String, Timestamp)> {
-        let reason = match reason {
-            Some(reason) => reason,
-            None => match self.ask(&pod).await {
-                Verdict::Sleep(reason) => reason,
+        let (reason, agreed) = match reason {
+            Some(reason) => (reason, false),
+            None => match self.ask_all(&pod).await {
+                Verdict::Sleep(reason) => (reason, self.has_a_word(&pod)),
                 Verdict::Ask => return None,
                 Verdict::Keep { why, until } => {
                     self.metrics.reap_skipped(why.name());
@@ -146,14 +146,33 @@ impl Reaper {
                 }
             },
         };
-        match self.put_to_sleep(&pod, reason).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::warn!(user = %pod.user, %error, "a workspace could not be put to sleep");
-                self.metrics.reap_skipped("refused");
-            }
+        let asleep = self.put_to_sleep(&pod, reason).await.unwrap_or_else(|error| {
+            tracing::warn!(user = %pod.user, %error, "a workspace could not be put to sleep");
+            self.metrics.reap_skipped("refused");
+            false
+        });
+        if agreed && !asleep {
+            self.sidecars.go_on(&pod).await;
         }
         None
+    }
+
+    /// Whether the runtime of `pod` is asked before it is put to sleep.
+    fn has_a_word(&self, pod: &PodView) -> bool {
+        pod.ready && self.policy.cooperation != CooperativeSleep::Off
+    }
+
+    /// Asks the sidecar, and then the runtime if it may have a word.
+    async fn ask_all(&self, pod: &PodView) -> Verdict {
+        let verdict = self.ask(pod).await;
+        if !matches!(verdict, Verdict::Sleep(_)) || !self.has_a_word(pod) {
+            return verdict;
+        }
+        let agreement = self.sidecars.agreement(pod).await;
+        if let Agreement::Busy { blockers } = &agreement {
+            tracing::info!(user = %pod.user, blockers = blockers.join(","), "its runtime is at work");
+        }
+        agreed(&agreement, &self.policy, Timestamp::now()).unwrap_or(verdict)
     }
 
     async fn ask(&self, pod: &PodView) -> Verdict {
@@ -163,19 +182,19 @@ impl Reaper {
 
     /// Says why on the pod, looks once more whether somebody has come, and deletes it. Both writes
     /// hold for the pod as it was seen and for no other: a request to keep it awake, or a new pod of
-    /// the same name, makes them fail.
-    async fn put_to_sleep(&self, pod: &PodView, reason: StopReason) -> Result<(), Fault> {
+    /// the same name, makes them fail. False if it stays.
+    async fn put_to_sleep(&self, pod: &PodView, reason: StopReason) -> Result<bool, Fault> {
         let stop = Stop::because(reason).annotations();
         let Annotated::Yes(version) =
             self.cluster.annotate_pod(pod, Some(pod.version), &stop).await?
         else {
             self.metrics.reap_skipped("changed");
-            return Ok(());
+            return Ok(false);
         };
         if let Verdict::Keep { why, .. } = self.ask(pod).await {
             self.metrics.reap_skipped(why.name());
             self.cluster.annotate_pod(pod, None, &Stop::no_annotations()).await?;
-            return Ok(());
+            return Ok(false);
         }
         match self.cluster.delete_pod_at(pod, version).await? {
             Deleted::Yes => {
@@ -186,10 +205,13 @@ impl Reaper {
                 if self.sweeps {
                     self.cluster.note_last_stop(user, &last).await?;
                 }
+                Ok(true)
             }
-            Deleted::Gone | Deleted::Replaced => self.metrics.reap_skipped("changed"),
+            Deleted::Gone | Deleted::Replaced => {
+                self.metrics.reap_skipped("changed");
+                Ok(false)
+            }
         }
-        Ok(())
     }
 }
 

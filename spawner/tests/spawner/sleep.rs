@@ -5,18 +5,21 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, routing::get};
+use axum::{
+    Json, Router,
+    routing::{get, post},
+};
 use edge::{
     oidc::testing::{ALICE, BOB},
     readiness::Readiness,
     shutdown::Shutdown,
 };
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use spawner::{
     cluster::Cluster,
     metrics::Metrics,
-    reap::{Policy, Reaper, Sidecars},
+    reap::{CooperativeSleep, Policy, Reaper, Sidecars},
     watch::{Follow, Pods, follow},
 };
 use tokio::time::Instant;
@@ -34,12 +37,27 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 struct Sidecar {
     says: Arc<Mutex<Vec<Value>>>,
     asked: Arc<Mutex<usize>>,
+    /// What its runtime says about sleep; none is a sidecar that cannot be asked.
+    agreement: Arc<Mutex<Option<Value>>>,
+    /// How often the runtime was asked, and how often it was told to go on.
+    told: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Sidecar {
     /// Says this, one after the other; the last for ever.
     fn saying(says: &[Value]) -> Self {
-        Self { says: Arc::new(Mutex::new(says.to_vec())), asked: Arc::default() }
+        let says = Arc::new(Mutex::new(says.to_vec()));
+        Self { says, asked: Arc::default(), agreement: Arc::default(), told: Arc::default() }
+    }
+
+    /// The same with a runtime that says this about sleep.
+    fn and_its_runtime(self, agreement: Value) -> Self {
+        *self.agreement.lock().unwrap() = Some(agreement);
+        self
+    }
+
+    fn told(&self) -> (usize, usize) {
+        *self.told.lock().unwrap()
     }
 
     fn router(&self) -> Router {
@@ -49,7 +67,17 @@ impl Sidecar {
             let mut says = sidecar.says.lock().unwrap();
             Json(if says.len() > 1 { says.remove(0) } else { says[0].clone() })
         };
-        Router::new().route("/activity", get(answer))
+        let asked = self.clone();
+        let agree = async move || {
+            asked.told.lock().unwrap().0 += 1;
+            asked.agreement.lock().unwrap().clone().map(Json).ok_or(StatusCode::NOT_FOUND)
+        };
+        let sidecar = self.clone();
+        let go_on = async move || {
+            sidecar.told.lock().unwrap().1 += 1;
+            StatusCode::NO_CONTENT
+        };
+        Router::new().route("/activity", get(answer)).route("/sleep", post(agree).delete(go_on))
     }
 
     fn asked(&self) -> usize {
@@ -137,6 +165,46 @@ async fn an_unused_workspace_sleeps_and_says_why() {
     assert!(
         pod["metadata"]["annotations"].get("catalyst.openova.io/openclaw-stop-reason").is_none()
     );
+}
+
+#[tokio::test]
+async fn a_runtime_that_agrees_is_put_to_sleep_and_not_told_to_go_on() {
+    let sidecar = Sidecar::saying(&[unused()]).and_its_runtime(json!({"status": "ready"}));
+    let house = house(&sidecar, old_pod()).await;
+    house.until("Stopping").await;
+    assert_eq!(sidecar.told(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_runtime_at_work_stays_awake_whatever_its_client_does() {
+    let busy = json!({"status": "busy", "blockers": ["cron-run"]});
+    let sidecar = Sidecar::saying(&[unused()]).and_its_runtime(busy);
+    let house = house(&sidecar, old_pod()).await;
+    counted(&house, "spawner_reap_skipped_total{why=\"working\"} 1").await;
+    assert!(house.api.calls().is_empty(), "{:?}", house.api.calls());
+    assert_eq!(sidecar.told(), (1, 0), "it never agreed, so it need not be told to go on");
+}
+
+#[tokio::test]
+async fn a_client_who_comes_after_the_runtime_agreed_wins() {
+    let sidecar = Sidecar::saying(&[unused(), used()]).and_its_runtime(json!({"status": "ready"}));
+    let house = house(&sidecar, old_pod()).await;
+    counted(&house, "spawner_reap_skipped_total{why=\"recent\"} 1").await;
+    while sidecar.told() != (1, 1) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.api.count("delete pod"), 0);
+}
+
+#[tokio::test]
+async fn a_runtime_that_has_to_agree_and_does_not_answer_stays_awake() {
+    let sidecar = Sidecar::saying(&[unused()]);
+    let api = ApiServer::new();
+    api.put(old_pod());
+    let rules = Policy { cooperation: CooperativeSleep::Required, ..rules() };
+    let house = House::sleeping(api, sidecar.router(), rules).await;
+    counted(&house, "spawner_reap_skipped_total{why=\"silent\"} 1").await;
+    assert!(house.api.calls().is_empty(), "{:?}", house.api.calls());
 }
 
 #[tokio::test]

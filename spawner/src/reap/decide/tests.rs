@@ -4,7 +4,9 @@ use edge::activity::ActivityReport;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Asked, Policy, Verdict, WhenUnreachable, Why, decide};
+use super::{
+    Agreement, Asked, CooperativeSleep, Policy, Verdict, WhenUnreachable, Why, agreed, decide,
+};
 use crate::{pod::PodView, stop::StopReason};
 
 const USER: &str = "11111111-2222-4333-8444-555555555555";
@@ -20,6 +22,7 @@ fn policy() -> Policy {
         max_age: None,
         max_age_grace: minutes(60),
         when_unreachable: WhenUnreachable::Keep,
+        cooperation: CooperativeSleep::Preferred,
     }
 }
 
@@ -171,6 +174,26 @@ fn a_sidecar_that_does_not_answer_falls_to_the_policy() {
         Verdict::Sleep(StopReason::Failed),
         "nobody can use it"
     );
+}
+
+#[test]
+fn a_runtime_at_work_stays_and_one_that_is_silent_falls_to_the_policy() {
+    use CooperativeSleep::{Off, Preferred, Required};
+    let busy = Agreement::Busy { blockers: vec!["cron-run".to_owned()] };
+    for (agreement, cooperation, why) in [
+        (&Agreement::Ready, Required, None),
+        (&Agreement::Ready, Preferred, None),
+        (&busy, Required, Some(Why::Working)),
+        (&busy, Preferred, Some(Why::Working)),
+        (&busy, Off, None),
+        (&Agreement::Silent, Required, Some(Why::Silent)),
+        (&Agreement::Silent, Preferred, None),
+        (&Agreement::Silent, Off, None),
+    ] {
+        let policy = Policy { cooperation, ..policy() };
+        let verdict = agreed(agreement, &policy, at("18:00"));
+        assert_eq!(verdict, why.map(|why| keep(why, "18:01")), "{agreement:?} {cooperation:?}");
+    }
 }
 
 #[test]

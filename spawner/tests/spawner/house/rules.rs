@@ -12,7 +12,7 @@ use edge::{
 };
 use spawner::{
     login::{LoginConfig, public_url},
-    reap::{Policy, WhenUnreachable},
+    reap::{CooperativeSleep, Policy, WhenUnreachable},
     servers::ServerLimitArgs,
     setup::LoginSetup,
 };
@@ -54,6 +54,7 @@ pub(crate) fn awake() -> Policy {
         max_age: None,
         max_age_grace: Duration::from_secs(3600),
         when_unreachable: WhenUnreachable::Keep,
+        cooperation: CooperativeSleep::Preferred,
     }
 }
 
