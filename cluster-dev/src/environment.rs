@@ -6,7 +6,7 @@ use crate::{
     images, kind,
     layout::{HOST, Layout, NODE},
     mode::Mode,
-    tools,
+    openclaw, tools,
 };
 
 /// Prints KEY=VALUE lines, for `export $(cluster-dev env)`.
@@ -24,6 +24,7 @@ pub(crate) fn print(layout: &Layout) -> Result<()> {
     println!("NODE_ADDRESS={node}");
     println!("REGISTRY={}", images::REGISTRY);
     println!("IMAGE_TAG={}", images::loaded_tag(layout));
+    println!("OPENCLAW_IMAGE={}", openclaw::loaded(layout));
     println!("TOOLS={}", tools::bin(layout)?.display());
     println!("AUDIT_LOG={}", layout.audit_log().display());
     println!("STATE_DIR={}", layout.state.display());

@@ -15,7 +15,7 @@ use crate::{
     layout::Layout,
     mode::Mode,
     network::{inside, run},
-    process, report, tools,
+    openclaw, process, report, tools,
 };
 
 /// The registry's address on the node's loopback.
@@ -37,6 +37,16 @@ pub(crate) struct Image<'a> {
     pub(crate) arguments: &'a [&'a str],
 }
 
+/// How an image's process is started.
+pub(crate) struct Config<'a> {
+    pub(crate) user: u32,
+    /// Program and fixed arguments, separated by commas.
+    pub(crate) entrypoint: String,
+    pub(crate) arguments: &'a [&'a str],
+    /// Each as `NAME=value`.
+    pub(crate) environment: &'a [&'a str],
+}
+
 /// Arguments of `cluster-dev load`.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
@@ -47,6 +57,9 @@ pub(crate) struct LoadArgs {
         env = "CLUSTER_DEV_BINARIES"
     )]
     binaries: PathBuf,
+    /// The real OpenClaw too, made of its registry packages (needs npm)
+    #[arg(long)]
+    openclaw: bool,
 }
 
 /// Makes the images of our programs and gives them to the cluster. The tag is a hash of the content,
@@ -55,22 +68,26 @@ pub(crate) fn load(layout: &Layout, args: &LoadArgs) -> Result<()> {
     let mode = Mode::of_running(layout)?;
     let programs = PROGRAMS.map(|name| (name, args.binaries.join(name)));
     let tag = tag_of(&programs)?;
+    if args.openclaw {
+        // The slow part first: it needs no cluster.
+        openclaw::layer(layout)?;
+    }
     match mode {
         Mode::ControlPlaneOnly => {
             bail!("a control plane alone runs no pods, so it needs no images")
         }
         Mode::Kind => report::step(format!("images {tag} loaded into kind"), || {
-            kind::load(layout, &programs, &tag)
+            kind::load(layout, || push_all(layout, &programs, &tag, args.openclaw))
         })?,
         Mode::Namespace => report::step(format!("images {tag} pushed to {REGISTRY}"), || {
             if process::find(layout, "registry")?.is_none() {
                 bail!("the registry does not run; `cluster-dev up` starts it");
             }
-            push_programs(layout, &programs, &tag)
+            push_all(layout, &programs, &tag, args.openclaw).map(drop)
         })?,
     }
     fs::write(layout.state.join(TAG_FILE), tag)?;
-    Ok(())
+    if args.openclaw { openclaw::remember(layout) } else { Ok(()) }
 }
 
 /// The tag of the last load, empty before the first.
@@ -83,19 +100,25 @@ pub(crate) fn reference(name: &str, tag: &str) -> String {
     format!("{REGISTRY}/bp-openclaw/{name}:{tag}")
 }
 
-/// Pushes what the registry does not have yet.
-pub(crate) fn push_programs(
+/// Pushes what the registry does not have yet; the names of all, with their references.
+fn push_all(
     layout: &Layout,
-    programs: &[(&str, PathBuf)],
+    programs: &[(&'static str, PathBuf)],
     tag: &str,
-) -> Result<()> {
+    openclaw: bool,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut pushed = Vec::new();
     for (name, program) in programs {
         let reference = reference(name, tag);
         if !is_pushed(layout, &reference) {
             push(layout, &Image { name, program, user: NONROOT, arguments: &[] }, &reference)?;
         }
+        pushed.push((*name, reference));
     }
-    Ok(())
+    if openclaw {
+        pushed.push(openclaw::push(layout)?);
+    }
+    Ok(pushed)
 }
 
 fn tag_of(programs: &[(&str, PathBuf)]) -> Result<String> {
@@ -118,11 +141,27 @@ pub(crate) fn is_pushed(layout: &Layout, reference: &str) -> bool {
     crane(layout).args(["digest", reference]).output().is_ok_and(|output| output.status.success())
 }
 
-/// Makes an image and pushes it.
+/// Makes an image of one program and pushes it.
 pub(crate) fn push(layout: &Layout, image: &Image<'_>, reference: &str) -> Result<()> {
     let work = tempfile::tempdir_in(layout.folder("images")?)?;
     let layer = layer(work.path(), image)?;
-    run(crane(layout).args(["append", "--oci-empty-base", "-t", reference, "-f"]).arg(&layer))?;
+    let config = Config {
+        user: image.user,
+        entrypoint: format!("/{}", image.name),
+        arguments: image.arguments,
+        environment: &[],
+    };
+    publish(layout, &layer, &config, reference)
+}
+
+/// Pushes an image of one layer.
+pub(crate) fn publish(
+    layout: &Layout,
+    layer: &Path,
+    config: &Config<'_>,
+    reference: &str,
+) -> Result<()> {
+    run(crane(layout).args(["append", "--oci-empty-base", "-t", reference, "-f"]).arg(layer))?;
     let mut mutate = crane(layout);
     // Without a platform containerd filters the image out.
     mutate.args([
@@ -133,9 +172,12 @@ pub(crate) fn push(layout: &Layout, image: &Image<'_>, reference: &str) -> Resul
         "--set-platform",
         &format!("linux/{}", architecture()),
     ]);
-    mutate.args(["--user", &image.user.to_string(), "--entrypoint", &format!("/{}", image.name)]);
-    for argument in image.arguments {
+    mutate.args(["--user", &config.user.to_string(), "--entrypoint", &config.entrypoint]);
+    for argument in config.arguments {
         mutate.args(["--cmd", argument]);
+    }
+    for variable in config.environment {
+        mutate.args(["--env", variable]);
     }
     run(&mut mutate)
 }

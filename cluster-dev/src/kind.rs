@@ -1,15 +1,11 @@
 //! The cluster in kind, for machines with Docker.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    images::{self, REGISTRY},
+    images::REGISTRY,
     layout::{Layout, NAME},
     network::run,
     process, report, tools,
@@ -46,24 +42,26 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
 }
 
 /// Loads images as archives: made in a registry on loopback that lives as long as the load.
-pub(crate) fn load(layout: &Layout, programs: &[(&str, PathBuf)], tag: &str) -> Result<()> {
+pub(crate) fn load(
+    layout: &Layout,
+    push: impl FnOnce() -> Result<Vec<(&'static str, String)>>,
+) -> Result<()> {
     let mut command = Command::new(tools::program(layout, "crane"));
     command.args(["registry", "serve", "--address", REGISTRY]);
     let registry = process::start(layout, "registry", &command)?;
     process::wait_until("the registry", Duration::from_secs(30), &[&registry], || {
         Ok(std::net::TcpStream::connect(REGISTRY).is_ok())
     })?;
-    let loaded = images::push_programs(layout, programs, tag)
-        .and_then(|()| programs.iter().try_for_each(|(name, _)| load_archive(layout, name, tag)));
+    let loaded = push().and_then(|images| {
+        images.iter().try_for_each(|(name, reference)| load_archive(layout, name, reference))
+    });
     process::end(&registry)?;
     loaded
 }
 
-fn load_archive(layout: &Layout, name: &str, tag: &str) -> Result<()> {
+fn load_archive(layout: &Layout, name: &str, reference: &str) -> Result<()> {
     let archive: &Path = &layout.folder("images")?.join(format!("{name}.tar"));
-    run(Command::new(tools::program(layout, "crane"))
-        .args(["pull", &images::reference(name, tag)])
-        .arg(archive))?;
+    run(Command::new(tools::program(layout, "crane")).args(["pull", reference]).arg(archive))?;
     run(kind(layout).args(["load", "image-archive", "--name", NAME]).arg(archive))
 }
 

@@ -16,6 +16,7 @@ mod layout;
 mod mode;
 mod network;
 mod node;
+mod openclaw;
 mod packages;
 mod pki;
 mod process;

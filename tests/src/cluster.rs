@@ -39,6 +39,8 @@ pub struct Cluster {
     pub registry: String,
     /// The tag of the images that were loaded last.
     pub image_tag: String,
+    /// The image of the real OpenClaw; empty where it was not loaded.
+    pub openclaw_image: String,
     /// Folder with kubectl, helm and the others.
     pub tools: PathBuf,
     /// Where this cluster keeps its state; `cluster-dev down` removes it.
@@ -75,6 +77,7 @@ impl Cluster {
             registry: required("REGISTRY")?.trim_end_matches('/').to_owned(),
             // Empty before the first `cluster-dev load`.
             image_tag: value("IMAGE_TAG").unwrap_or_default(),
+            openclaw_image: value("OPENCLAW_IMAGE").unwrap_or_default(),
             tools: required("TOOLS")?.into(),
             state: required("STATE_DIR")?.into(),
         })

@@ -200,6 +200,7 @@ mod tests {
             node_address: "127.0.0.1".to_owned(),
             registry: "127.0.0.1:5000".to_owned(),
             image_tag: "x".to_owned(),
+            openclaw_image: String::new(),
             tools: folder.to_owned(),
             state: folder.to_owned(),
         }
