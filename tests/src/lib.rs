@@ -35,6 +35,7 @@
 //! | [`trust`] | the webhook's CA, and the API server's trust in it |
 //! | [`late_webhook`] | another mutating webhook, called after ours |
 //! | [`door`] | one way to send a request to any of them |
+//! | [`openclaw`] | the real OpenClaw in users' pods |
 //! | [`pods`] | pods as the tests see them |
 //! | [`story`] | what `make demo` tells |
 
@@ -50,6 +51,7 @@ pub mod keycloak;
 pub mod late_webhook;
 pub mod load;
 pub mod newapi;
+pub mod openclaw;
 pub mod patience;
 pub mod people;
 pub mod pods;

@@ -112,6 +112,27 @@ struct Question {
     metadata: Metadata,
 }
 
+impl Question {
+    /// The last message: a text, or the texts of its parts.
+    fn asked(&self) -> String {
+        match self.messages.last().and_then(|message| message.get("content")) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(parts)) => {
+                parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What the answer waits for after its first word. A program in between may not pass metadata on,
+    /// so `hold=NAME` as a word of the message says the same.
+    fn hold(&self) -> Option<String> {
+        let asked = self.asked();
+        let said = asked.split_whitespace().find_map(|word| word.strip_prefix("hold="));
+        self.metadata.hold.clone().or_else(|| said.map(str::to_owned))
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Metadata {
     hold: Option<String>,
@@ -126,9 +147,7 @@ async fn chat(State(it): State<StandIn>, headers: HeaderMap, body: Bytes) -> Res
         Ok(question) => question,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let asked = question.messages.last().and_then(|message| message.get("content"));
-    let asked = asked.and_then(Value::as_str).unwrap_or_default();
-    let reply = format!("Hello {owner}, {} here. You said: {asked}", question.model);
+    let reply = format!("Hello {owner}, {} here. You said: {}", question.model, question.asked());
     if question.stream { streamed(it, &question, &reply) } else { whole(&question.model, &reply) }
 }
 
@@ -154,7 +173,7 @@ fn streamed(it: StandIn, question: &Question, reply: &str) -> Response {
         words.map(|word| chunk(json!({"content": word}), Value::Null)).collect();
     events.push(chunk(json!({}), json!("stop")));
     events.push("data: [DONE]\n\n".to_owned());
-    let hold = question.metadata.hold.clone();
+    let hold = question.hold();
     let paced = stream::iter(events.into_iter().enumerate()).then(move |(at, event)| {
         let (it, hold) = (it.clone(), hold.clone().filter(|_| at == 1));
         async move {
@@ -216,19 +235,28 @@ mod tests {
     async fn a_chat_is_streamed_word_by_word_and_held_on_request() {
         let (door, _, key) = stand_in().await;
         let model = chat::first_model(&door, &key).await.unwrap();
-        let question = chat::held_question(&model, "good morning", "h1");
-        let mut words = chat::ask(&door, &key, &question).await.unwrap();
-        assert_eq!(words.next().await.unwrap().as_deref(), Some("Hello "));
-        door.post("/go-on/h1").send().await.unwrap();
-        let (rest, pieces) = words.rest().await.unwrap();
-        assert_eq!(rest, "alice, stand-in-1 here. You said: good morning");
-        assert_eq!(pieces, 7);
+        for (question, said, pieces) in [
+            (chat::held_question(&model, "good morning", "h1"), "good morning", 7),
+            (chat::question(&model, "good hold=h1 morning"), "good hold=h1 morning", 8),
+        ] {
+            let mut words = chat::ask(&door, &key, &question).await.unwrap();
+            assert_eq!(words.next().await.unwrap().as_deref(), Some("Hello "));
+            door.post("/go-on/h1").send().await.unwrap();
+            let rest = words.rest().await.unwrap();
+            assert_eq!(rest, (format!("alice, stand-in-1 here. You said: {said}"), pieces));
+        }
     }
 
     #[tokio::test]
     async fn a_chat_in_one_piece_is_openai_shaped() {
         let (door, _, key) = stand_in().await;
         let question = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        let answer =
+            door.post(chat::COMPLETIONS).bearer(&key).json(&question).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["choices"][0]["message"]["content"], "Hello alice, m here. You said: hi");
+        let parts = json!([{"type": "text", "text": "h"}, {"type": "text", "text": "i"}]);
+        let question = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
         let answer =
             door.post(chat::COMPLETIONS).bearer(&key).json(&question).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
