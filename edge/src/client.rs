@@ -122,10 +122,7 @@ impl Fetcher {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
-        let answer = tokio::time::timeout(timeout, self.get(url, max_bytes)).await;
-        answer
-            .unwrap_or(Err(FetchFault::Timeout(timeout)))
-            .map_err(|source| FetchError { url: url.to_owned(), source })
+        self.command(Method::GET, url, max_bytes, timeout).await
     }
 
     /// The status and body of the answer to a form, whatever the status: OAuth says in the body of a
@@ -163,7 +160,7 @@ impl Fetcher {
     ) -> Result<Parts, FetchError> {
         let get = async {
             let url: Uri = url.parse()?;
-            let mut request = get_json(&url)?;
+            let mut request = request_to(&url, Method::GET, Body::empty())?;
             if let Some(host) = host {
                 let host = HeaderValue::from_str(host).map_err(|_| FetchFault::Host)?;
                 request.headers_mut().insert(header::HOST, host);
@@ -186,29 +183,21 @@ impl Fetcher {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
-        let command = async {
+        let answer = async {
             let url: Uri = url.parse()?;
+            let document = method == Method::GET;
             let request = request_to(&url, method, Body::empty())?;
             let (response, _connection) = self.send(url, request).await?;
-            if !response.status().is_success() {
-                return Err(FetchFault::Status(response.status()));
+            let status = response.status();
+            if !status.is_success() || document && status != StatusCode::OK {
+                return Err(FetchFault::Status(status));
             }
             read(response.into_body(), max_bytes).await
         };
-        let answer = tokio::time::timeout(timeout, command).await;
-        answer
+        tokio::time::timeout(timeout, answer)
+            .await
             .unwrap_or(Err(FetchFault::Timeout(timeout)))
             .map_err(|source| FetchError { url: url.to_owned(), source })
-    }
-
-    async fn get(&self, url: &str, max_bytes: usize) -> Result<Bytes, FetchFault> {
-        let url: Uri = url.parse()?;
-        let request = get_json(&url)?;
-        let (response, _connection) = self.send(url, request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchFault::Status(response.status()));
-        }
-        read(response.into_body(), max_bytes).await
     }
 
     /// The head of the answer. Its body comes for as long as the connection is kept.
@@ -232,10 +221,6 @@ async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, FetchFault> {
         Err(error) if error.is::<LengthLimitError>() => Err(FetchFault::TooLarge(max_bytes)),
         Err(error) => Err(FetchFault::Body(error)),
     }
-}
-
-fn get_json(url: &Uri) -> Result<Request<Body>, FetchFault> {
-    request_to(url, Method::GET, Body::empty())
 }
 
 /// A request as HTTP/1.1 has it: the path as its target, the host in a header.

@@ -171,7 +171,7 @@ async fn an_unused_workspace_sleeps_and_says_why() {
 async fn a_runtime_that_agrees_is_put_to_sleep_and_not_told_to_go_on() {
     let sidecar = Sidecar::saying(&[unused()]).and_its_runtime(json!({"status": "ready"}));
     let house = house(&sidecar, old_pod()).await;
-    house.until("Stopping").await;
+    house.until("Suspending").await;
     assert_eq!(sidecar.told(), (1, 0));
 }
 
