@@ -144,10 +144,7 @@ impl Fetcher {
             let status = response.status();
             Ok((status, read(response.into_body(), max_bytes).await?))
         };
-        let answer = tokio::time::timeout(timeout, post).await;
-        answer
-            .unwrap_or(Err(FetchFault::Timeout(timeout)))
-            .map_err(|source| FetchError { url: url.to_owned(), source })
+        within(url, timeout, post).await
     }
 
     /// The head of the answer to GET, whatever the status, within `timeout`; a redirect is not
@@ -168,10 +165,7 @@ impl Fetcher {
             let (response, _connection) = self.send(url, request).await?;
             Ok(response.into_parts().0)
         };
-        let answer = tokio::time::timeout(timeout, get).await;
-        answer
-            .unwrap_or(Err(FetchFault::Timeout(timeout)))
-            .map_err(|source| FetchError { url: url.to_owned(), source })
+        within(url, timeout, get).await
     }
 
     /// The body of the good answer to a request without a body, at most `max_bytes`, all within
@@ -194,10 +188,7 @@ impl Fetcher {
             }
             read(response.into_body(), max_bytes).await
         };
-        tokio::time::timeout(timeout, answer)
-            .await
-            .unwrap_or(Err(FetchFault::Timeout(timeout)))
-            .map_err(|source| FetchError { url: url.to_owned(), source })
+        within(url, timeout, answer).await
     }
 
     /// The head of the answer. Its body comes for as long as the connection is kept.
@@ -213,6 +204,18 @@ impl Fetcher {
         let response = sender.send_request(request).await.map_err(unreachable)?;
         Ok((response, connection))
     }
+}
+
+/// What comes of a whole exchange with `url`, if it takes no longer than `timeout`.
+async fn within<T>(
+    url: &str,
+    timeout: Duration,
+    exchange: impl Future<Output = Result<T, FetchFault>>,
+) -> Result<T, FetchError> {
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .unwrap_or(Err(FetchFault::Timeout(timeout)))
+        .map_err(|source| FetchError { url: url.to_owned(), source })
 }
 
 async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, FetchFault> {
