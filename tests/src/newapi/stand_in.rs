@@ -113,15 +113,11 @@ struct Question {
 }
 
 impl Question {
-    /// The last message: a text, or the texts of its parts.
+    /// The last message that somebody said. OpenClaw adds one of its own after it, and takes what quotes
+    /// that out of an answer.
     fn asked(&self) -> String {
-        match self.messages.last().and_then(|message| message.get("content")) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(parts)) => {
-                parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
-            }
-            _ => String::new(),
-        }
+        let mut said = self.messages.iter().rev().map(text);
+        said.find(|text| !text.starts_with(OPENCLAWS_OWN)).unwrap_or_default()
     }
 
     /// What the answer waits for after its first word. A program in between may not pass metadata on,
@@ -132,6 +128,20 @@ impl Question {
         self.metadata.hold.clone().or_else(|| said.map(str::to_owned))
     }
 }
+
+/// What a message says: a text, or the texts of its parts.
+fn text(message: &Value) -> String {
+    match message.get("content") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => {
+            parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
+        }
+        _ => String::new(),
+    }
+}
+
+/// How OpenClaw's own messages begin, which tell the model what else goes on.
+const OPENCLAWS_OWN: &str = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>";
 
 #[derive(Default, Deserialize)]
 struct Metadata {
