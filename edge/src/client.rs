@@ -122,7 +122,7 @@ impl Fetcher {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
-        self.command(Method::GET, url, max_bytes, timeout).await
+        self.body_of(Method::GET, url, |status| status == StatusCode::OK, max_bytes, timeout).await
     }
 
     /// The status and body of the answer to a form, whatever the status: OAuth says in the body of a
@@ -177,14 +177,23 @@ impl Fetcher {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
+        self.body_of(method, url, |status| status.is_success(), max_bytes, timeout).await
+    }
+
+    async fn body_of(
+        &self,
+        method: Method,
+        url: &str,
+        is_good: impl Fn(StatusCode) -> bool,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Bytes, FetchError> {
         let answer = async {
             let url: Uri = url.parse()?;
-            let document = method == Method::GET;
             let request = request_to(&url, method, Body::empty())?;
             let (response, _connection) = self.send(url, request).await?;
-            let status = response.status();
-            if !status.is_success() || document && status != StatusCode::OK {
-                return Err(FetchFault::Status(status));
+            if !is_good(response.status()) {
+                return Err(FetchFault::Status(response.status()));
             }
             read(response.into_body(), max_bytes).await
         };
