@@ -124,13 +124,15 @@ lint: toolchain ## format, clippy and docs, without a warning
 
 CARGO_FUZZ := $(CACHE)/cargo-fuzz
 FUZZ_SECONDS ?= 60
+# What CI finds, a clean clone finds again. 0 takes another way each time.
+FUZZ_SEED ?= 1
 # Ours is safe Rust, in which the address sanitizer would find nothing and cost half the speed.
 FUZZ := --sanitizer none --target-dir $(CURDIR)/target/fuzz
 
 # Each crate with a folder fuzz/, each target of it, beginning with fuzz/seeds/<target>. What is found
 # is kept in fuzz/corpus and fuzz/artifacts, which git does not see.
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZ_SECONDS (60); needs a nightly toolchain, says so when there is none
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) from FUZZ_SEED (1; 0 is random); needs a nightly toolchain, says so when there is none
 	@if ! cargo +nightly --version >/dev/null 2>&1; then \
 	  echo "no nightly toolchain (rustup toolchain install nightly): the fuzz targets are left out"; exit 0; \
 	fi; $(MAKE) fuzz-all
@@ -141,7 +143,7 @@ fuzz-all: $(CARGO_FUZZ)/bin/cargo-fuzz
 	for crate in $(patsubst %/fuzz/Cargo.toml,%,$(wildcard */fuzz/Cargo.toml)); do \
 	  cd $(CURDIR)/$$crate; for target in $$(cargo +nightly fuzz list); do \
 	    echo "fuzzing $$crate $$target for $(FUZZ_SECONDS) s"; mkdir -p fuzz/corpus/$$target; \
-	    options="-max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1"; \
+	    options="-seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1"; \
 	    if [ -f fuzz/$$target.dict ]; then options="$$options -dict=fuzz/$$target.dict"; fi; \
 	    cargo +nightly fuzz run $(FUZZ) $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
 	      -- $$options || exit 1; \

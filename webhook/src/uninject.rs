@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     annotations::ORIGINAL,
+    decide::runtime,
     original::Original,
     patch::{self, is_injected_container, is_injected_env, is_injected_volume},
     probe::Kind,
@@ -45,10 +46,11 @@ struct Found {
 
 fn find(pod: &Value) -> Option<Found> {
     let view = Pod::of(pod).ok()?;
-    view.label(label::USER)?;
+    let user = view.label(label::USER)?;
     let name = view
         .annotation(annotation::CONTAINER)
-        .or_else(|| view.annotation(annotation::DEFAULT_CONTAINER));
+        .or_else(|| view.annotation(annotation::DEFAULT_CONTAINER))
+        .or_else(|| runtime::keyed(pod, &user.parse().ok()?));
     let is_runtime = |container: &Container<'_>| name.is_none_or(|name| container.name == name);
     let runtime = view.spec.containers.iter().position(is_runtime)?;
     let container = view.spec.containers.get(runtime)?;

@@ -5,9 +5,9 @@
 mod config_volume;
 mod isolation;
 mod probes;
-mod runtime;
+pub(crate) mod runtime;
 
-use contract::{UserId, annotation, env, label, secret};
+use contract::{UserId, annotation, label};
 use serde_json::Value;
 
 use crate::{
@@ -58,7 +58,7 @@ fn plan(raw: &Value, pod: &Pod<'_>, config: &Config, denials: &mut Vec<Denial>) 
     isolation::check(pod, denials);
     let Asked { container, settings } = annotations::read(pod, &config.injection.defaults, denials);
     let original = original(pod, denials);
-    let keyed = || user.as_ref().and_then(|user| has_the_key(raw, user));
+    let keyed = || user.as_ref().and_then(|user| runtime::keyed(raw, user));
     let runtime = runtime::find(pod, container.or_else(keyed), denials);
 
     // From here on everything is about the runtime container.
@@ -98,22 +98,6 @@ fn user(pod: &Pod<'_>, denials: &mut Vec<Denial>) -> Option<UserId> {
         .ok()
 }
 
-/// The container that has the user's key already, from an earlier call. Another webhook may have put
-/// a container of its own before it since then, and that one must not get the key.
-fn has_the_key<'a>(raw: &'a Value, user: &UserId) -> Option<&'a str> {
-    let secret = secret::newapi_key(user);
-    let is_key = |entry: &Value| {
-        entry.get("name").is_some_and(|name| name == env::NEWAPI_KEY)
-            && entry.pointer("/valueFrom/secretKeyRef/name").is_some_and(|name| *name == secret)
-    };
-    let has_it = |container: &&Value| {
-        let entries = container.get("env").and_then(Value::as_array);
-        entries.is_some_and(|entries| entries.iter().any(is_key))
-    };
-    let mut containers = raw.pointer("/spec/containers")?.as_array()?.iter();
-    containers.find(has_it)?.get("name")?.as_str()
-}
-
 fn original(pod: &Pod<'_>, denials: &mut Vec<Denial>) -> Original {
     Original::of(pod).unwrap_or_else(|error| {
         let message = format!(
@@ -137,6 +121,7 @@ fn choose_container() -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::env;
     use serde_json::json;
 
     use super::*;

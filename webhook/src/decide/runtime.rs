@@ -1,6 +1,6 @@
 //! Which container is the runtime, and as whom it runs.
 
-use contract::{annotation, env};
+use contract::{UserId, annotation, env, secret};
 use serde_json::Value;
 
 use super::{choose_container, quoted};
@@ -44,6 +44,22 @@ pub(super) fn find<'p, 'a>(
         denials.push(Denial::new(Reason::MalformedPod, message));
     }
     found
+}
+
+/// The container that has the user's key already, from an earlier call. Another webhook may have put
+/// a container of its own before it since then, and that one must not get the key.
+pub(crate) fn keyed<'a>(raw: &'a Value, user: &UserId) -> Option<&'a str> {
+    let secret = secret::newapi_key(user);
+    let is_key = |entry: &Value| {
+        entry.get("name").is_some_and(|name| name == env::NEWAPI_KEY)
+            && entry.pointer("/valueFrom/secretKeyRef/name").is_some_and(|name| *name == secret)
+    };
+    let has_it = |container: &&Value| {
+        let entries = container.get("env").and_then(Value::as_array);
+        entries.is_some_and(|entries| entries.iter().any(is_key))
+    };
+    let mut containers = raw.pointer("/spec/containers")?.as_array()?.iter();
+    containers.find(has_it)?.get("name")?.as_str()
 }
 
 fn names(pod: &Pod<'_>) -> String {

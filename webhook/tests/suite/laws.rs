@@ -105,14 +105,25 @@ pub(crate) fn survives(before: &Value, after: &Value) {
     assert_eq!(without_empty(&after), without_empty(&before));
 }
 
-/// Index of the runtime container, as the pod's annotations say.
+/// Index of the runtime container: the annotations name it, or it has its user's key already, or it
+/// is the first.
 fn runtime(pod: &Value) -> usize {
     let annotation = |name: &str| pod.pointer("/metadata/annotations")?.get(name)?.as_str();
+    let containers: Vec<&Value> =
+        pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().collect();
+    let user = &pod["metadata"]["labels"]["catalyst.openova.io/openclaw-user"];
+    let key = format!("newapi-key-{}", user.as_str().unwrap_or_default());
+    let keyed = || {
+        let has_it = |entry: &Value| {
+            entry["name"] == "NEWAPI_KEY" && entry["valueFrom"]["secretKeyRef"]["name"] == key
+        };
+        let entries = |c: &Value| c["env"].as_array().is_some_and(|env| env.iter().any(has_it));
+        containers.iter().find(|c| entries(c))?["name"].as_str()
+    };
     let name = annotation("openclaw.catalyst.openova.io/container")
-        .or_else(|| annotation("kubectl.kubernetes.io/default-container"));
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
-    let mut containers = containers.into_iter().flatten();
-    containers.position(|c| name.is_none_or(|name| c["name"] == name)).expect("a runtime")
+        .or_else(|| annotation("kubectl.kubernetes.io/default-container"))
+        .or_else(keyed);
+    containers.iter().position(|c| name.is_none_or(|name| c["name"] == name)).expect("a runtime")
 }
 
 fn take_ours_out(pod: &mut Value, runtime: usize) {
