@@ -1,10 +1,9 @@
 //! A small HTTPS client for documents that a server needs from elsewhere: OpenID discovery,
 //! keys and tokens. One request, one bounded document; no redirects, no cookies, no retries.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod trust;
+
+use std::{path::Path, time::Duration};
 
 use axum::body::{Body, Bytes};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,14 +14,14 @@ use http::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http1};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
-use crate::{program::BoxError, tls};
+pub(crate) use self::trust::https_connector;
+pub use self::trust::{CaError, trust};
+use crate::program::BoxError;
 
 /// How long a TCP connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,36 +31,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     connector: HttpsConnector<HttpConnector>,
-}
-
-/// A file of CA certificates that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CaError {
-    /// Missing, unreadable, or no PEM.
-    #[error("cannot read CA certificates from {}", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What was wrong with it.
-        source: pem::Error,
-    },
-    /// PEM without any certificate.
-    #[error("{} holds no CERTIFICATE block", path.display())]
-    Empty {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// A certificate that is no CA certificate.
-    #[error("a certificate in {} cannot be a trust anchor", path.display())]
-    Unusable {
-        /// Which file.
-        path: PathBuf,
-        /// What rustls said.
-        source: rustls::Error,
-    },
-    /// The crypto provider does not do TLS 1.2 and 1.3.
-    #[error("TLS cannot be set up")]
-    Unsupported(#[from] rustls::Error),
 }
 
 /// There is no document: which one, and why.
@@ -87,8 +56,8 @@ pub enum FetchFault {
     /// No connection, or it broke before the answer.
     #[error("unreachable")]
     Unreachable(#[source] BoxError),
-    /// An answer other than 200.
-    #[error("the answer is {0}, not 200")]
+    /// An answer with another status than the request is good for.
+    #[error("the answer is {0}")]
     Status(StatusCode),
     /// More bytes than the caller wants.
     #[error("larger than {0} bytes")]
@@ -275,52 +244,6 @@ fn form_request(
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The public CAs and those in `ca_file`.
-pub fn trust(ca_file: Option<&Path>) -> Result<RootCertStore, CaError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca_file {
-        append(&mut roots, path)?;
-    }
-    Ok(roots)
-}
-
-fn append(roots: &mut RootCertStore, path: &Path) -> Result<(), CaError> {
-    let unreadable = |source| CaError::Unreadable { path: path.to_owned(), source };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable)?;
-    if certificates.is_empty() {
-        return Err(CaError::Empty { path: path.to_owned() });
-    }
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|source| CaError::Unusable { path: path.to_owned(), source })?;
-    }
-    Ok(())
-}
-
-/// A connector for http and https over HTTP/1.1.
-pub(crate) fn https_connector(
-    roots: RootCertStore,
-    connect_timeout: Duration,
-) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(connect_timeout));
-    tcp.enforce_http(false);
-    let tls = ClientConfig::builder_with_provider(tls::provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
-    Ok(connector)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::{Router, routing::get};
@@ -363,10 +286,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_but_200_is_an_error() {
+    async fn a_bad_status_is_an_error() {
         let url = server(Router::new()).await;
         let error = fetch(&url, 100).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("{url}: the answer is 404 Not Found, not 200"));
+        assert_eq!(error.to_string(), format!("{url}: the answer is 404 Not Found"));
     }
 
     #[tokio::test]
@@ -389,21 +312,5 @@ mod tests {
         let fetcher = Fetcher::new(None).unwrap();
         let error = fetcher.get_json_bytes(&url, 100, SECOND).await.unwrap_err();
         assert!(matches!(error.fault(), FetchFault::Timeout(SECOND)), "{error}");
-    }
-
-    #[test]
-    fn extra_certificates_are_added_to_the_public_ones() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ca.crt");
-        let missing = trust(Some(&file)).unwrap_err();
-        assert!(matches!(missing, CaError::Unreadable { .. }), "{missing}");
-        std::fs::write(&file, "no certificate\n").unwrap();
-        let empty = trust(Some(&file)).unwrap_err().to_string();
-        assert!(empty.ends_with("ca.crt holds no CERTIFICATE block"), "{empty}");
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut ca = rcgen::CertificateParams::default();
-        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        std::fs::write(&file, ca.self_signed(&key).unwrap().pem()).unwrap();
-        assert_eq!(trust(Some(&file)).unwrap().len(), trust(None).unwrap().len() + 1);
     }
 }
