@@ -40,7 +40,7 @@ test: ## everything, the real-cluster tests too; ends with the counts
 	  END {printf "%d passed, %d failed\n", passed, failed}' target/test.log; exit $$status
 
 .PHONY: test-unit
-test-unit: ## what needs no cluster
+test-unit: bins ## what needs no cluster
 	cargo test --workspace
 
 .PHONY: test-api
@@ -54,20 +54,23 @@ $(SCHEMATHESIS):
 	$(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION)
 
 .PHONY: test-chart
-test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PROMTOOL) $(HELM_DOCS) ## the chart's suites and what every render must hold
+test-chart: $(CACHE)/bin/helm $(HELM_UNITTEST) $(CYCLONUS) $(CRANE) $(KIND) $(PROMTOOL) $(HELM_DOCS) bins ## the chart's suites and what every render must hold
 	$(CACHE)/bin/helm lint chart --quiet --values chart/tests/values/real.yaml
 	$(HELM_UNITTEST) chart
 	tests/chart-docs.sh $(HELM_DOCS) --check
 	tests/render-toggles.sh $(CACHE)/bin/helm
 	tests/package.sh $(CACHE)/bin/helm $(CRANE)
 	tests/kind-config.sh $(KIND)
-	cargo build --quiet -p spawner -p webhook -p sidecar
 	HELM=$(CACHE)/bin/helm CYCLONUS=$(CYCLONUS) PROMTOOL=$(PROMTOOL) \
-	  cargo test -p tests --features chart --test network_policies --test monitoring --test injected --test values
+	  cargo test -p tests --features chart --test network_policies --test monitoring --test injected --test values --test docs
 
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## chart/README.md, from the comments of chart/values.yaml
 	tests/chart-docs.sh $(HELM_DOCS)
+
+.PHONY: api-docs
+api-docs: ## the reference in docs/api.md, from the spawner's OpenAPI document
+	UPDATE_GOLDEN=1 cargo test --quiet -p tests --test docs the_api_page
 
 PACKAGES ?= target/package
 .PHONY: package
