@@ -5,6 +5,8 @@
 const LONGEST_HEAD: usize = 14;
 /// First byte of a text message in one frame.
 const FIN_TEXT: u8 = 0x81;
+/// Set in the first byte of a message's last frame.
+const FIN: u8 = 0x80;
 /// Set in the first byte of a control frame.
 const CONTROL: u8 = 0x08;
 /// Set in the second byte of a frame with a mask.
@@ -94,7 +96,12 @@ impl Head {
 
     /// The head of a whole text message, with a client's mask.
     pub(super) fn text(payload: usize, mask: [u8; 4]) -> Self {
-        let mut head = vec![FIN_TEXT];
+        Self::masked(FIN_TEXT, payload, mask)
+    }
+
+    /// A head with this first byte and a client's mask.
+    pub(super) fn masked(first: u8, payload: usize, mask: [u8; 4]) -> Self {
+        let mut head = vec![first];
         match payload {
             0..126 => head.push(MASKED | payload as u8),
             126..65_536 => {
@@ -125,6 +132,24 @@ impl Head {
     pub(super) const fn is_control(self) -> bool {
         let [first, ..] = self.0;
         first & CONTROL != 0
+    }
+
+    /// The kind of frame.
+    pub(super) const fn opcode(self) -> u8 {
+        let [first, ..] = self.0;
+        first & 0x0f
+    }
+
+    /// Whether the message ends with this frame.
+    pub(super) const fn is_last(self) -> bool {
+        let [first, ..] = self.0;
+        first & FIN != 0
+    }
+
+    /// Whether an extension has a say in it (the bits RSV1 to RSV3).
+    pub(super) const fn is_reserved(self) -> bool {
+        let [first, ..] = self.0;
+        first & 0x70 != 0
     }
 
     /// Text, not a part of a message, and without extensions (the bits RSV1 to RSV3).

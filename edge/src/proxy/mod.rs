@@ -17,6 +17,7 @@ mod session;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod websocket;
 mod websocket_key;
 
 pub use self::{
@@ -26,4 +27,5 @@ pub use self::{
     opening::FirstMessage,
     session::{Session, SessionHandle},
     upstream::{InvalidUpstream, Upstream},
+    websocket::{WebSocket, WebSocketError},
 };

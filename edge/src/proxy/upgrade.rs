@@ -54,7 +54,7 @@ fn as_handshake(request: &mut Request<Body>) -> Result<WebSocketKey, Fault> {
     Ok(key)
 }
 
-fn is_answered(key: &WebSocketKey, response: &Response) -> bool {
+pub(super) fn is_answered(key: &WebSocketKey, response: &Response) -> bool {
     let mut accepts = response.headers().get_all(header::SEC_WEBSOCKET_ACCEPT).iter();
     accepts.next().is_some_and(|accept| key.is_answered_by(accept)) && accepts.next().is_none()
 }
@@ -79,12 +79,12 @@ fn switching(mut response: Response) -> Response {
     answer
 }
 
-fn ask_for_websocket(headers: &mut HeaderMap) {
+pub(super) fn ask_for_websocket(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, UPGRADE);
     headers.insert(header::UPGRADE, WEBSOCKET);
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
     let mut protocols = headers.get_all(header::UPGRADE).iter();
     let websocket = protocols
         .next()

@@ -3,15 +3,10 @@
 
 use std::{fmt, time::Duration};
 
-use futures::{SinkExt, StreamExt};
-use http::uri::Authority;
+use edge::proxy::{Upstream, WebSocket, WebSocketError};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{self, Message, protocol::WebSocketConfig},
-};
+use tokio::time::timeout;
 
 /// For connection, handshake and answer together.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,19 +15,15 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// The gateway of the pod's OpenClaw. The token does not print.
 pub(super) struct Gateway {
-    pub(super) authority: Authority,
+    pub(super) runtime: Upstream,
     pub(super) token: String,
 }
 
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    #[error("the runtime cannot be reached")]
-    Unreachable(#[from] std::io::Error),
-    #[error("the runtime does not speak OpenClaw's protocol")]
-    Protocol(#[source] Box<tungstenite::Error>),
-    #[error("the runtime has closed the connection")]
-    Closed,
+    #[error("no conversation with the runtime")]
+    WebSocket(#[from] WebSocketError),
     #[error("the runtime does not answer within {PATIENCE:?}")]
     Timeout,
     #[error("OpenClaw refuses: {0}")]
@@ -54,8 +45,6 @@ struct Refusal {
     code: String,
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
 impl Gateway {
     /// The result of `method`.
     pub(super) async fn call(&self, method: &str, params: Value) -> Result<Value, CallError> {
@@ -63,17 +52,14 @@ impl Gateway {
             let mut socket = self.connect().await?;
             let result = ask(&mut socket, "call", method, params).await?;
             // It is said already whatever becomes of the connection.
-            let _ = socket.close(None).await;
+            let _ = socket.close().await;
             Ok(result)
         };
         timeout(PATIENCE, call).await.unwrap_or(Err(CallError::Timeout))
     }
 
-    async fn connect(&self) -> Result<Socket, CallError> {
-        let stream = TcpStream::connect(self.authority.as_str()).await?;
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE));
-        let url = format!("ws://{}/", self.authority);
-        let (mut socket, _) = client_async_with_config(url, stream, Some(config)).await?;
+    async fn connect(&self) -> Result<WebSocket, CallError> {
+        let mut socket = WebSocket::open(&self.runtime, MAX_MESSAGE).await?;
         let client = json!({
             "id": "gateway-client", "mode": "backend", "platform": "linux",
             "version": env!("CARGO_PKG_VERSION"),
@@ -88,18 +74,17 @@ impl Gateway {
 }
 
 async fn ask(
-    socket: &mut Socket,
+    socket: &mut WebSocket,
     id: &str,
     method: &str,
     params: Value,
 ) -> Result<Value, CallError> {
     let request = json!({"type": "req", "id": id, "method": method, "params": params});
-    socket.send(Message::text(request.to_string())).await?;
+    socket.say(&request.to_string()).await?;
     loop {
-        let message = socket.next().await.ok_or(CallError::Closed)??;
-        let Ok(text) = message.to_text() else { continue };
+        let message = socket.hear().await?;
         // Events are said in between, among them what a newer OpenClaw says otherwise.
-        let Ok(heard) = serde_json::from_str::<Heard>(text) else { continue };
+        let Ok(heard) = serde_json::from_slice::<Heard>(&message) else { continue };
         if heard.id.as_deref() != Some(id) {
             continue;
         }
@@ -116,14 +101,8 @@ pub(super) fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(40).collect()
 }
 
-impl From<tungstenite::Error> for CallError {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Protocol(Box::new(error))
-    }
-}
-
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("runtime", &self.runtime).finish_non_exhaustive()
     }
 }

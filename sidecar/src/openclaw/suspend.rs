@@ -3,8 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use edge::{activity::Activity, sleep::Agreement};
-use http::uri::Authority;
+use edge::{activity::Activity, proxy::Upstream, sleep::Agreement};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -47,8 +46,8 @@ impl Suspension {
     /// Of the OpenClaw at `runtime` that takes this gateway token. Without a token there is nobody to
     /// ask: an operator without a device has no rights in mode `trusted-proxy`.
     #[must_use]
-    pub fn of(runtime: Authority, token: Option<&str>, activity: Activity) -> Self {
-        let gateway = token.map(|token| Gateway { authority: runtime, token: token.to_owned() });
+    pub fn of(runtime: Upstream, token: Option<&str>, activity: Activity) -> Self {
+        let gateway = token.map(|token| Gateway { runtime, token: token.to_owned() });
         Self { gateway, activity, held: Mutex::default(), may_be_held: AtomicBool::new(false) }
     }
 

@@ -179,8 +179,8 @@ fn routers(
         Verifier::start(oidc, readiness.gate("keys"), shutdown.clone()).map_err(Failure::config)?;
     let sessions = Arc::new(Sessions::new(verifier.policy()));
     let (activity, metrics) = (Activity::default(), GateMetrics::default());
-    let runtime = upstream.authority().clone();
-    let suspension = Arc::new(Suspension::of(runtime, credentials.token(), activity.clone()));
+    let suspension =
+        Arc::new(Suspension::of(upstream.clone(), credentials.token(), activity.clone()));
 
     let mut registry = Registry::default();
     verifier.register(&mut registry);
