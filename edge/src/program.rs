@@ -105,6 +105,8 @@ fn async_runtime(threads: Threads) -> std::io::Result<tokio::runtime::Runtime> {
     if threads == Threads::Single {
         // Blocking work is name resolution and small files: one thread, gone soon after.
         builder.max_blocking_threads(1).thread_keep_alive(std::time::Duration::from_secs(1));
+        // The buffer for them is 12 bytes each, of which a crowd touches all.
+        builder.max_io_events_per_tick(256);
     }
     builder.enable_all().build()
 }

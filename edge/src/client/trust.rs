@@ -7,10 +7,14 @@ use std::{
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, client::Resumption};
 use rustls_pki_types::{CertificateDer, pem, pem::PemObject};
 
 use crate::tls;
+
+/// TLS sessions kept for resumption, of which rustls counts eight for each server. One server or two is
+/// what a connector has; room for more, rustls' default, is taken from the memory at once.
+const SESSIONS: usize = 16;
 
 /// A file of CA certificates that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +80,11 @@ pub(crate) fn https_connector(
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.enforce_http(false);
-    let tls = ClientConfig::builder_with_provider(tls::provider())
+    let mut tls = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    tls.resumption = Resumption::in_memory_sessions(SESSIONS);
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
