@@ -13,6 +13,9 @@ pub const TOKEN_SYNC: &str = "openclaw.catalyst.openova.io/token-sync";
 pub const GATEWAY_AUTH: &str = "openclaw.catalyst.openova.io/gateway-auth";
 /// Absolute path of `openclaw.json` in the runtime container.
 pub const CONFIG_PATH: &str = "openclaw.catalyst.openova.io/config-path";
+/// `refuse` or `reseed`: what token-sync does with an `openclaw.json` that is not valid. The default
+/// refuses to start; `reseed` keeps it aside and makes a new one from the seed.
+pub const BROKEN_CONFIG: &str = "openclaw.catalyst.openova.io/broken-config";
 /// CPU request of the auth sidecar (a Kubernetes quantity).
 pub const SIDECAR_CPU_REQUEST: &str = "openclaw.catalyst.openova.io/sidecar-cpu-request";
 /// CPU limit of the auth sidecar (a Kubernetes quantity).

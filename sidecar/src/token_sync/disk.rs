@@ -61,6 +61,38 @@ fn special(metadata: &Metadata) -> Option<&'static str> {
 
 /// Puts `text` in the place of the file, which need not exist, nor its folders.
 pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    put(path, text, rename)
+}
+
+/// The same, but keeps the file that was there under another name, and tells it.
+pub(super) fn replace_and_keep(path: &Path, text: &str) -> Result<PathBuf, Failure> {
+    let kept = free_name(path);
+    let keep = |error| Failure::io("keep aside", path, error);
+    put(path, text, |temporary, path| {
+        fs::rename(path, &kept).map_err(keep)?;
+        rename(temporary, path).inspect_err(|_| {
+            let _ = fs::rename(&kept, path);
+        })
+    })?;
+    Ok(kept)
+}
+
+/// The first of `<file>.broken`, `<file>.broken-2`, ... that is not taken: what was kept is not lost to
+/// the next that breaks.
+fn free_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbered = (2_u64..).map(|number| path.with_file_name(format!("{name}.broken-{number}")));
+    let mut names = std::iter::once(path.with_file_name(format!("{name}.broken"))).chain(numbered);
+    // There is always one: a folder has an end, the numbers have none.
+    names.find(|name| fs::symlink_metadata(name).is_err()).unwrap_or_default()
+}
+
+/// Writes `text` beside the file, and has `swap` put it in its place.
+fn put(
+    path: &Path,
+    text: &str,
+    swap: impl FnOnce(&Path, &Path) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -70,7 +102,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     lock(&handle, folder)?;
     let temporary = temporary(path);
     write(&temporary, path, text)
-        .and_then(|()| rename(&temporary, path))
+        .and_then(|()| swap(&temporary, path))
         .inspect_err(|_| discard(&temporary))?;
     match handle.sync_all() {
         // Some network file systems cannot flush a folder, and do not need to.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use contract::annotation;
+
 use super::{
     disk::LARGEST,
     json5::{EditError, SyntaxError},
@@ -18,12 +20,12 @@ pub(super) enum Failure {
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error(
-        "{} does not exist, and no --seed was given to make it from", config.display()
+        "{} is absent or broken, and no --seed was given to make it from", config.display()
     )]
     Absent { config: PathBuf },
     #[error(
-        "{} does not exist, and neither does its seed {}: is the ConfigMap mounted, and does it \
-         have that key?", config.display(), seed.display()
+        "{} is absent or broken, and its seed {} does not exist: is the ConfigMap mounted, and does \
+         it have that key?", config.display(), seed.display()
     )]
     SeedAbsent { config: PathBuf, seed: PathBuf },
     #[error(
@@ -53,6 +55,14 @@ pub(super) enum Failure {
     NotJson5 { path: PathBuf, error: SyntaxError },
     #[error("{} does not have the shape of OpenClaw's configuration: {error}", path.display())]
     Shape { path: PathBuf, error: EditError },
+    /// The user's own file, not the seed.
+    #[error(
+        "{cause}; mend it (OpenClaw's own copies are beside it: .last-good, .bak), or run with \
+         --broken-config reseed (annotation {}: reseed), which keeps it aside and makes a new one \
+         from the seed",
+        annotation::BROKEN_CONFIG
+    )]
+    Broken { cause: Box<Self> },
     #[error("another token-sync is at work in {}: two pods share one home", folder.display())]
     Busy { folder: PathBuf },
     #[error("{} is in place, but the volume does not confirm that it would survive a crash", path.display())]
@@ -127,8 +137,14 @@ impl Failure {
         }
     }
 
+    /// Whether the file can be read and its text is of no use.
+    pub(super) fn is_about_text(&self) -> bool {
+        matches!(self, Self::NotJson5 { .. } | Self::Shape { .. })
+    }
+
     pub(super) fn exit(&self) -> Exit {
         match self {
+            Self::Broken { cause } => cause.exit(),
             Self::Environment(_) => Exit::Environment,
             Self::Absent { .. } | Self::SeedAbsent { .. } => Exit::Absent,
             Self::Denied { .. } => Exit::Denied,

@@ -1,16 +1,19 @@
 //! What changes in the file: text in, text out.
 //!
-//! The gateway's authentication and the provider `newapi` are the platform's, all else the user's.
+//! How the gateway is reached and the provider `newapi` are the platform's, all else the user's. Of the
+//! allowed origins some are the one's and some the other's.
 
 use contract::{UserId, env};
 use serde_json::{Value, json};
 
 use super::{
-    json5::{self, EditError, SyntaxError},
+    json5::{self, EditError, Node, SyntaxError},
+    origins::{ALLOWED_ORIGINS, Origins},
     wanted::{Gateway, Wanted},
 };
 use crate::gateway_auth::USER_HEADER;
 
+const BIND: &[&str] = &["gateway", "bind"];
 const AUTH_MODE: &[&str] = &["gateway", "auth", "mode"];
 const AUTH_TOKEN: &[&str] = &["gateway", "auth", "token"];
 /// The credential of OpenClaw's own command line in the pod.
@@ -27,8 +30,10 @@ const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) text: String,
-    pub(super) gateway: Effect,
+    pub(super) origins: Effect,
     pub(super) newapi: Effect,
+    pub(super) bind: Effect,
+    pub(super) gateway: Effect,
 }
 
 /// What became of one concern.
@@ -42,7 +47,7 @@ pub(super) enum Effect {
 
 impl Plan {
     /// Makes `text` say what is wanted.
-    pub(super) fn new(text: &str, wanted: &Wanted) -> Result<Self, EditError> {
+    pub(super) fn new(text: &str, wanted: &Wanted, origins: &Origins) -> Result<Self, EditError> {
         // Also where nothing is to be written: a broken file is better named here than by a runtime
         // that does not start.
         json5::parse(text)?;
@@ -57,11 +62,19 @@ impl Plan {
         let gateway = match &wanted.gateway {
             Gateway::Token(token) => draft.write(|draft| draft.token(&token.expose().into()))?,
             Gateway::TrustedProxy(user) => draft.write(|draft| draft.trusted_proxy(user))?,
-            Gateway::LeftAlone => Effect::LeftAlone("gateway-auth is none"),
+            Gateway::LeftAlone => Effect::LeftAlone(NOT_OURS),
         };
-        Ok(Self { text: draft.0, gateway, newapi })
+        let (bind, origins) = match &wanted.gateway {
+            Gateway::LeftAlone => (Effect::LeftAlone(NOT_OURS), Effect::LeftAlone(NOT_OURS)),
+            _ => {
+                (draft.write(|draft| draft.set(BIND, &"loopback".into()))?, draft.origins(origins)?)
+            }
+        };
+        Ok(Self { text: draft.0, origins, newapi, bind, gateway })
     }
 }
+
+const NOT_OURS: &str = "gateway-auth is none";
 
 /// The text on its way.
 struct Draft(String);
@@ -110,6 +123,29 @@ impl Draft {
         // The two exclude each other: with a token OpenClaw does not start.
         self.remove(AUTH_TOKEN)?;
         Ok(())
+    }
+
+    /// Adds the origins that are missing.
+    fn origins(&mut self, origins: &Origins) -> Result<Effect, EditError> {
+        let wanted = match origins {
+            Origins::Named(wanted) => wanted,
+            Origins::Unknown(reason) => return Ok(Effect::LeftAlone(reason)),
+        };
+        let root = json5::parse(&self.0)?;
+        let Some(list) = root.at(ALLOWED_ORIGINS) else {
+            return self.write(|draft| draft.set(ALLOWED_ORIGINS, &json!(wanted)));
+        };
+        let Some(present) = list.as_array() else {
+            return Ok(Effect::LeftAlone("gateway.controlUi.allowedOrigins is no list"));
+        };
+        let present: Vec<_> = present.iter().filter_map(Node::as_str).collect();
+        let wanted = wanted.iter().map(String::as_str);
+        let missing: Vec<_> = wanted.filter(|origin| !present.contains(origin)).collect();
+        if missing.is_empty() {
+            return Ok(Effect::Matches);
+        }
+        self.0 = json5::prepend(&self.0, ALLOWED_ORIGINS, &missing)?;
+        Ok(Effect::Written)
     }
 
     /// Whether the provider is the one that the seed made: its address refers to ours, or its key

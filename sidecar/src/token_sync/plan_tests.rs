@@ -1,7 +1,8 @@
 //! What becomes of a file in each mode.
 
 use super::{
-    Args,
+    Args, BrokenConfig,
+    origins::Origins,
     plan::{Effect, Plan},
     wanted::Wanted,
 };
@@ -18,15 +19,32 @@ const TRUSTED: &str = r#"{
 }
 "#;
 
-fn plan(text: &str, gateway_auth: GatewayAuth, base_url: Option<&str>) -> Plan {
+const NOT_OURS: Effect = Effect::LeftAlone("gateway-auth is none");
+const NO_SEED: Origins = Origins::Unknown("no --seed was given");
+
+fn args(gateway_auth: GatewayAuth) -> Args {
     let user = Some(USER.parse().unwrap());
-    let args = Args { config: "unused".into(), seed: None, gateway_auth, user };
+    let broken_config = BrokenConfig::Refuse;
+    Args { config: "unused".into(), seed: None, broken_config, gateway_auth, user }
+}
+
+fn plan(text: &str, gateway_auth: GatewayAuth, base_url: Option<&str>) -> Plan {
+    planned(text, gateway_auth, base_url, &NO_SEED)
+}
+
+fn planned(
+    text: &str,
+    gateway_auth: GatewayAuth,
+    base_url: Option<&str>,
+    origins: &Origins,
+) -> Plan {
+    let args = args(gateway_auth);
     let wanted = Wanted::new(&args, |name| match name {
         env::OPENCLAW_GATEWAY_TOKEN => Some("new\n".into()),
         env::NEWAPI_BASE_URL => base_url.map(Into::into),
         _ => None,
     });
-    Plan::new(text, &wanted.unwrap()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    Plan::new(text, &wanted.unwrap(), origins).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn token(text: &str) -> String {
@@ -39,25 +57,28 @@ fn token(text: &str) -> String {
 #[test]
 fn the_token_in_the_file_becomes_the_one_of_the_secret() {
     assert_eq!(
-        token("{gateway:{auth:{token:'old'},remote:{token:'old',url:'u'}}}"),
-        r#"{gateway:{auth:{token:"new"},remote:{token:"new",url:'u'}}}"#
+        token("{gateway:{bind:'loopback',auth:{token:'old'},remote:{token:'old',url:'u'}}}"),
+        r#"{gateway:{bind:'loopback',auth:{token:"new"},remote:{token:"new",url:'u'}}}"#
     );
-    assert_eq!(token("{gateway:{remote:{}}}"), r#"{gateway:{remote:{}, auth: {token: "new"}}}"#);
+    assert_eq!(
+        token("{gateway:{bind:'loopback',remote:{}}}"),
+        r#"{gateway:{bind:'loopback',remote:{}, auth: {token: "new"}}}"#
+    );
 }
 
 #[test]
 fn a_reference_is_replaced_too_because_the_variable_may_hold_a_line_end() {
-    let text = r#"{gateway:{auth:{token:"${OPENCLAW_GATEWAY_TOKEN}"}}}"#;
-    assert_eq!(token(text), r#"{gateway:{auth:{token:"new"}}}"#);
+    let text = r#"{gateway:{bind:"loopback",auth:{token:"${OPENCLAW_GATEWAY_TOKEN}"}}}"#;
+    assert_eq!(token(text), r#"{gateway:{bind:"loopback",auth:{token:"new"}}}"#);
 }
 
 #[test]
 fn a_mode_that_would_not_take_the_token_is_replaced() {
     assert_eq!(
-        token("{gateway:{auth:{mode:'password',password:'p'}}}"),
-        r#"{gateway:{auth:{mode:"token",password:'p', token: "new"}}}"#
+        token("{gateway:{bind:'loopback',auth:{mode:'password',password:'p'}}}"),
+        r#"{gateway:{bind:'loopback',auth:{mode:"token",password:'p', token: "new"}}}"#
     );
-    let kept = "{gateway:{auth:{mode:'token',token:'new'}}}";
+    let kept = "{gateway:{bind:'loopback',auth:{mode:'token',token:'new'}}}";
     assert_eq!(token(kept), kept);
 }
 
@@ -102,8 +123,8 @@ fn mode_none_touches_no_gateway_but_still_refuses_what_is_not_json5() {
         (plan.text.as_str(), plan.gateway),
         (text, Effect::LeftAlone("gateway-auth is none"))
     );
-    let args = Args { config: "".into(), seed: None, gateway_auth: GatewayAuth::None, user: None };
-    Plan::new("{", &Wanted::new(&args, |_| None).unwrap()).unwrap_err();
+    let wanted = Wanted::new(&args(GatewayAuth::None), |_| None).unwrap();
+    Plan::new("{", &wanted, &NO_SEED).unwrap_err();
 }
 
 #[test]
@@ -143,4 +164,54 @@ fn a_provider_of_the_users_own_is_left_alone() {
         assert!(matches!(plan.newapi, Effect::LeftAlone(_)), "{text}");
         assert_eq!(plan.text, text);
     }
+}
+
+#[test]
+fn the_gateway_listens_on_loopback_in_both_modes_and_wherever_it_likes_in_none() {
+    for (before, after) in [
+        ("{gateway:{bind:'lan'}}", r#"bind:"loopback""#),
+        ("{gateway:{bind:'custom',customBindHost:'0.0.0.0'}}", r#"bind:"loopback""#),
+        ("{gateway:{mode:'local'}}", r#"bind: "loopback""#),
+        ("{}", r#""bind": "loopback""#),
+    ] {
+        for mode in [GatewayAuth::Token, GatewayAuth::TrustedProxy] {
+            let plan = plan(before, mode, None);
+            assert_eq!(plan.bind, Effect::Written, "{before}");
+            assert!(plan.text.contains(after), "{before}: {}", plan.text);
+        }
+        let untouched = plan(before, GatewayAuth::None, None);
+        assert_eq!((untouched.text.as_str(), untouched.bind), (before, NOT_OURS));
+    }
+}
+
+#[test]
+fn the_seeds_origins_join_the_users_own() {
+    let seed = Origins::Named(vec!["https://new.example".into(), "https://both.example".into()]);
+    for (list, after, effect) in [
+        (
+            "['https://mine.example', 'https://both.example', /* too */]",
+            r#"["https://new.example", 'https://mine.example', 'https://both.example', /* too */]"#,
+            Effect::Written,
+        ),
+        (
+            "['https://both.example','https://new.example']",
+            "['https://both.example','https://new.example']",
+            Effect::Matches,
+        ),
+        ("[]", r#"["https://new.example", "https://both.example"]"#, Effect::Written),
+        ("'*'", "'*'", Effect::LeftAlone("gateway.controlUi.allowedOrigins is no list")),
+    ] {
+        let text = |list| {
+            format!(
+                "{{gateway:{{bind:'loopback',controlUi:{{allowedOrigins:{list}}},auth:{{token:'new'}}}}}}"
+            )
+        };
+        let plan = planned(&text(list), GatewayAuth::Token, None, &seed);
+        assert_eq!((plan.text, plan.origins), (text(after), effect), "{list}");
+    }
+    let made = planned("{}", GatewayAuth::TrustedProxy, None, &seed);
+    let list = r#""controlUi": {"allowedOrigins": ["https://new.example","https://both.example"]}"#;
+    assert!(made.text.contains(list), "{}", made.text);
+    let alone = planned("{}", GatewayAuth::None, None, &seed);
+    assert_eq!((alone.text.as_str(), alone.origins), ("{}", NOT_OURS));
 }

@@ -9,6 +9,7 @@ use crate::home::{Ended, Home, NEW, OLD, SIDECAR, is_root, names};
 use std::{
     fs::{self, Permissions},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::PathBuf,
     process::{Command, Stdio},
     sync::LazyLock,
 };
@@ -27,6 +28,16 @@ static UNSHARE: LazyLock<Option<&[&str]>> = LazyLock::new(|| {
 /// mounts: `$folder` is `.openclaw`, `$config` the file. `after` runs when it has ended, and what
 /// is in the folder then comes to `after/` beside it.
 fn sync_mounted(home: &Home, before: &str, after: &str) -> Option<Ended> {
+    sync_mounted_with(&[], home, before, after)
+}
+
+/// The same with more variables.
+fn sync_mounted_with(
+    variables: &[(&str, PathBuf)],
+    home: &Home,
+    before: &str,
+    after: &str,
+) -> Option<Ended> {
     let Some(flags) = *UNSHARE else {
         eprintln!("no mount namespace here: this volume was not tried");
         return None;
@@ -43,6 +54,7 @@ fn sync_mounted(home: &Home, before: &str, after: &str) -> Option<Ended> {
         .args(flags)
         .args(["bash", "-c", &script])
         .envs(home.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.envs(variables.iter().map(|(name, value)| (name, value)));
     shell.env("folder", home.folder()).env("after", home.path("after")).env("sidecar", SIDECAR);
     Some(Ended::of(&mut shell))
 }
@@ -100,6 +112,21 @@ fn a_read_only_volume_is_named_and_one_that_agrees_already_will_do() {
     let ended = sync_mounted(&home, read_only, "").unwrap();
     ended.well("gateway token already matches; file unchanged\n");
     left(&home, NEW);
+}
+
+#[test]
+fn a_volume_that_refuses_a_new_file_keeps_the_broken_one_in_its_place() {
+    let read_only = "mount --bind \"$folder\" \"$folder\"; mount -o remount,bind,ro \"$folder\"; ";
+    let no_inode = tmpfs("nr_inodes=2");
+    for (before, code) in [(read_only, 12), (no_inode.as_str(), 13)] {
+        let home = Home::with("{broken");
+        let reseed = [("BROKEN_CONFIG", "reseed".into()), ("OPENCLAW_SEED_PATH", home.seed(OLD))];
+        let Some(ended) = sync_mounted_with(&reseed, &home, before, "") else {
+            return;
+        };
+        ended.badly(code, "cannot create ");
+        left(&home, "{broken");
+    }
 }
 
 #[test]

@@ -16,12 +16,10 @@ pub(crate) const SIDECAR: &str = env!("CARGO_BIN_EXE_sidecar");
 pub(crate) const TOKEN: &str = "t0ken-of-the-secret";
 
 /// A file with an old token, as a user leaves it.
-pub(crate) const OLD: &str =
-    "// mine\n{\n  gateway: {\n    auth: { token: 'old' }, // keep me\n  },\n}\n";
+pub(crate) const OLD: &str = "// mine\n{\n  gateway: {\n    bind: 'loopback',\n    auth: { token: 'old' }, // keep me\n  },\n}\n";
 
 /// [`OLD`] with the token of the Secret.
-pub(crate) const NEW: &str =
-    "// mine\n{\n  gateway: {\n    auth: { token: \"t0ken-of-the-secret\" }, // keep me\n  },\n}\n";
+pub(crate) const NEW: &str = "// mine\n{\n  gateway: {\n    bind: 'loopback',\n    auth: { token: \"t0ken-of-the-secret\" }, // keep me\n  },\n}\n";
 
 pub(crate) struct Home {
     root: TempDir,

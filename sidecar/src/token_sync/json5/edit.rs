@@ -114,7 +114,7 @@ fn removal(text: &str, member: &Member) -> Vec<Splice> {
 }
 
 /// Splices must not overlap; those at one place keep their order.
-fn apply(text: &str, mut splices: Vec<Splice>) -> String {
+pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> String {
     splices.sort_by_key(|splice| splice.range.start);
     let mut edited = String::with_capacity(text.len() + 256);
     let mut done = 0;

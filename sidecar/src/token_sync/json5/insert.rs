@@ -73,13 +73,13 @@ impl Layout {
 }
 
 /// The line of an offset, up to it.
-fn line_before(text: &str, offset: usize) -> &str {
+pub(super) fn line_before(text: &str, offset: usize) -> &str {
     let before = text.get(..offset).unwrap_or_default();
     before.rsplit(['\n', '\r']).next().unwrap_or_default()
 }
 
 /// The line end that this file uses.
-fn line_end(text: &str) -> &'static str {
+pub(super) fn line_end(text: &str) -> &'static str {
     match text.find('\n').and_then(|at| text.get(..at)) {
         Some(line) if line.ends_with('\r') => "\r\n",
         _ => "\n",

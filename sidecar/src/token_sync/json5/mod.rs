@@ -1,7 +1,7 @@
 //! Edits a JSON5 text in place: what is not edited stays byte for byte, comments and layout too.
 //!
 //! `openclaw.json` belongs to the user, who may write comments, single quotes and trailing commas.
-//! Parsing and printing it again would throw those away, so [`set`] and [`remove`] find the place
+//! Parsing and printing it again would throw those away, so [`set`], [`remove`] and [`prepend`] find the place
 //! in the text and splice. The grammar is <https://spec.json5.org>. Where the two differ in
 //! strictness we accept more: OpenClaw judges its own file, we only must not misread it.
 
@@ -9,6 +9,7 @@ mod edit;
 #[cfg(test)]
 mod edit_tests;
 mod insert;
+mod list;
 mod parse;
 #[cfg(test)]
 mod property_tests;
@@ -16,7 +17,9 @@ mod scan;
 mod tree;
 
 pub(super) use edit::{EditError, remove, set};
+pub(super) use list::prepend;
 pub(super) use parse::parse;
+pub(super) use tree::Node;
 
 /// A place in a text as people count: line and column from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,6 +57,13 @@ impl Node {
         }
     }
 
+    pub(in crate::token_sync) fn as_array(&self) -> Option<&[Self]> {
+        match &self.kind {
+            Kind::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
     pub(super) fn as_object(&self) -> Option<&Object> {
         match &self.kind {
             Kind::Object(object) => Some(object),
