@@ -61,6 +61,11 @@ const TABLE: &[Row] = &[
         set: |asked, value| put(&mut asked.settings.config_path, value.parse().ok()),
     },
     Row {
+        name: annotation::BROKEN_CONFIG,
+        allowed: "refuse or reseed",
+        set: |asked, value| put(&mut asked.settings.broken_config, value.parse().ok()),
+    },
+    Row {
         name: annotation::SIDECAR_CPU_REQUEST,
         allowed: A_QUANTITY,
         set: |asked, value| put(&mut asked.settings.resources.cpu_request, quantity(value)),
@@ -163,6 +168,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::BrokenConfig;
 
     fn read_all(annotations: Value) -> (Settings, Option<String>, Vec<Denial>) {
         let pod = json!({"metadata": {"annotations": annotations}});
@@ -184,6 +190,7 @@ mod tests {
             annotation::TOKEN_SYNC: "disabled",
             annotation::GATEWAY_AUTH: "none",
             annotation::CONFIG_PATH: "/data/openclaw.json",
+            annotation::BROKEN_CONFIG: "reseed",
             annotation::SIDECAR_CPU_REQUEST: "5m",
             annotation::SIDECAR_CPU_LIMIT: "1",
             annotation::SIDECAR_MEMORY_REQUEST: "8Mi",
@@ -195,6 +202,7 @@ mod tests {
         assert_eq!(container.as_deref(), Some("agent"));
         assert_eq!(settings.upstream_port, 8080);
         assert_eq!(settings.config_path.as_str(), "/data/openclaw.json");
+        assert_eq!(settings.broken_config, BrokenConfig::Reseed);
         assert_eq!(settings.resources.memory_limit.as_str(), "1Gi");
         assert_ne!(settings, Settings::default());
     }
@@ -205,13 +213,22 @@ mod tests {
             annotation::UPSTREAM_PORT: "+4180",
             annotation::TOKEN_SYNC: "yes",
             annotation::GATEWAY_AUTH: null,
+            annotation::BROKEN_CONFIG: "delete",
             annotation::CONFIG_PATH: "/a/../b",
             annotation::SIDECAR_CPU_LIMIT: "lots",
             ours("upstream-prot"): "1",
         }));
         assert_eq!(settings, Settings::default());
-        assert_eq!(denials.len(), 6, "{denials:?}");
-        for word in ["\"+4180\"", "\"yes\"", "\"\"", "\"/a/../b\"", "\"lots\"", "did you mean"] {
+        assert_eq!(denials.len(), 7, "{denials:?}");
+        for word in [
+            "\"+4180\"",
+            "\"yes\"",
+            "\"delete\"",
+            "\"\"",
+            "\"/a/../b\"",
+            "\"lots\"",
+            "did you mean",
+        ] {
             assert!(denials.iter().any(|denial| denial.message.contains(word)), "{word}");
         }
     }

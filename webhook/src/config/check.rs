@@ -128,7 +128,14 @@ fn settings(
         problems.add("defaults.configPath", &format!("{error}"));
         Settings::default().config_path
     });
-    Settings { upstream_port, gateway_auth, token_sync, config_path, resources }
+    Settings {
+        upstream_port,
+        gateway_auth,
+        token_sync,
+        config_path,
+        resources,
+        ..Settings::default()
+    }
 }
 
 impl Problems {

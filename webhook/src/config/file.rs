@@ -86,7 +86,7 @@ pub(super) struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Self {
-        let Settings { upstream_port, gateway_auth, token_sync, config_path, resources: _ } =
+        let Settings { upstream_port, gateway_auth, token_sync, config_path, .. } =
             Settings::default();
         let config_path = config_path.as_str().to_owned();
         Self { upstream_port, gateway_auth, token_sync, config_path }

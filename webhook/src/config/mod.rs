@@ -14,7 +14,7 @@ use crate::authority::Lives;
 
 pub use self::{
     file::PullPolicy,
-    settings::{ConfigPath, GatewayAuth, NotAllowed, Resources, Settings, TokenSync},
+    settings::{BrokenConfig, ConfigPath, GatewayAuth, NotAllowed, Resources, Settings, TokenSync},
     watch::{Reload, Watched},
 };
 

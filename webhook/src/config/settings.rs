@@ -17,6 +17,10 @@ pub struct Settings {
     pub gateway_auth: GatewayAuth,
     /// Whether the token-sync init container is injected.
     pub token_sync: TokenSync,
+    /// What token-sync does with an `openclaw.json` that is not valid. There is no default to configure:
+    /// to lose what a file says is a decision about single pods.
+    #[serde(skip)]
+    pub broken_config: BrokenConfig,
     /// `openclaw.json` in the runtime container.
     pub config_path: ConfigPath,
     /// Of the auth sidecar.
@@ -29,6 +33,7 @@ impl Default for Settings {
             upstream_port: port::RUNTIME,
             gateway_auth: GatewayAuth::Token,
             token_sync: TokenSync::Enabled,
+            broken_config: BrokenConfig::Refuse,
             config_path: ConfigPath(pod::CONFIG_PATH.to_owned()),
             resources: Resources::default(),
         }
@@ -67,6 +72,15 @@ pub enum TokenSync {
     Disabled,
 }
 
+/// What token-sync does with an `openclaw.json` that is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenConfig {
+    /// The pod does not start.
+    Refuse,
+    /// It is kept aside, and a new one made from the seed.
+    Reseed,
+}
+
 /// The text is none of the allowed words, or breaks the rules of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0}")]
@@ -91,6 +105,18 @@ impl FromStr for TokenSync {
             "enabled" => Ok(Self::Enabled),
             "disabled" => Ok(Self::Disabled),
             _ => Err(NotAllowed("enabled or disabled")),
+        }
+    }
+}
+
+impl FromStr for BrokenConfig {
+    type Err = NotAllowed;
+
+    fn from_str(text: &str) -> Result<Self, NotAllowed> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "reseed" => Ok(Self::Reseed),
+            _ => Err(NotAllowed("refuse or reseed")),
         }
     }
 }

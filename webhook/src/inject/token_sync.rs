@@ -4,7 +4,10 @@ use contract::pod;
 use serde_json::{Value, json};
 
 use super::{Parts, container::Container, env, volume};
-use crate::{config::GatewayAuth, plan::ConfigMount};
+use crate::{
+    config::{BrokenConfig, GatewayAuth},
+    plan::ConfigMount,
+};
 
 pub(super) fn container(parts: &Parts<'_>) -> Option<Value> {
     let mount = parts.plan.token_sync.as_ref()?;
@@ -36,6 +39,9 @@ fn args(parts: &Parts<'_>) -> Vec<String> {
         vec!["token-sync".to_owned(), format!("--config={}", settings.config_path.as_str())];
     if parts.config.seed_config_map.is_some() {
         args.push(format!("--seed={}/{}", pod::SEED_MOUNT_PATH, pod::SEED_KEY));
+    }
+    if settings.broken_config == BrokenConfig::Reseed {
+        args.push("--broken-config=reseed".to_owned());
     }
     args.push(format!("--gateway-auth={}", settings.gateway_auth));
     if settings.gateway_auth == GatewayAuth::TrustedProxy {
