@@ -49,3 +49,4 @@ pub mod stop;
 pub mod streams;
 pub mod template;
 pub mod watch;
+mod worker;

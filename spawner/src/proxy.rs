@@ -30,6 +30,7 @@ use crate::{
     pod::PodView,
     state::{State as Stage, Status},
     watch::Snapshot,
+    worker,
 };
 
 /// How many of one user's requests may wait for a start, progress streams included.
@@ -50,14 +51,14 @@ pub(crate) async fn to_own_pod(
     if site == Some(Site::Control) {
         return instead_of_a_pod(&request);
     }
+    if app.login.is_some() && worker::is_asked_for(request.headers(), request.uri()) {
+        return worker::script();
+    }
     let caller = match caller {
         Ok(caller) => caller,
         Err(rejected) => return rejected,
     };
     if caller.browser.is_some() {
-        if is_worker_of_everything(&request) {
-            return worker_refused().into_response();
-        }
         let (method, headers) = (request.method(), request.headers());
         if let Some(page) = home::instead_of_workspace(&app, &caller, method, headers).await {
             app.metrics.proxied("page");
@@ -186,20 +187,6 @@ fn stay_apart(headers: &mut HeaderMap) {
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-
-/// A service worker's script right under the root, whose scope would be every page of ours too
-/// (Service Workers section 6.1, `Service-Worker: script`). In a folder it has that folder.
-fn is_worker_of_everything(request: &Request) -> bool {
-    request.headers().contains_key("service-worker")
-        && request.uri().path().rfind('/').is_none_or(|last| last == 0)
-}
-
-fn worker_refused() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "service_worker_refused", "No service worker for all pages")
-        .detail(
-            "The script of a service worker must be in a folder; its scope is then that folder.",
-        )
-}
 
 /// Where the sidecar of a ready pod listens.
 fn sidecar(app: &App, snapshot: &Snapshot) -> Option<SocketAddr> {

@@ -32,6 +32,8 @@ export async function withBrowser(use) {
     ignoreHTTPSErrors: true,
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      // For service workers, to which ignoreHTTPSErrors does not reach.
+      '--ignore-certificate-errors',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',
       // Keycloak's cookies are Secure; in a development cluster it has no TLS.
       ...(process.env.INSECURE_ORIGIN

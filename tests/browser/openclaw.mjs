@@ -27,7 +27,21 @@ await withBrowser(async (context, page) => {
   saw('answer after a reload', { text: await chat(page, 'still there', 1) });
   check(seen.some((line) => line.startsWith('frame sent')), 'frames of a WebSocket');
   await keep(context, page);
+
+  // The page itself only tries its WebSocket again. What leads it away is the worker that it registered.
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await signOutIn(await context.newPage());
+  await page.locator('#username').waitFor();
+  await picture(page, 'openclaw-signed-out');
+  saw('the login', { url: page.url() });
 });
+
+/** Signs out in another tab. */
+async function signOutIn(tab) {
+  await tab.goto(`${address}/-/`);
+  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.waitForURL(`${address}/-/signed-out`);
+}
 
 /** Asks, and waits until the answer stands there, after so many others; its text. */
 async function chat(page, text, others) {

@@ -44,6 +44,12 @@ async fn the_control_ui_chats_without_a_prompt_and_without_the_gateway_token() -
         let text = answer["text"].as_str().context("no text")?;
         assert!(text.contains("Hello alice, stand-in-1 here."), "{text}");
     }
+    let login = browser.saw("the login").await?;
+    let url = login["url"].as_str().context("no address")?;
+    assert!(
+        url.starts_with(&issuer),
+        "a page whose session is over is led to the login, not {url}"
+    );
     browser.end().await?;
     let chats = stage.new_api.chats_since(before, &alice.person.newapi_key()).await?;
     assert!(chats.len() >= 2, "asked with alice's own key: {chats:?}");

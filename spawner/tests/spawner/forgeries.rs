@@ -1,7 +1,10 @@
 //! Cookies, hosts, origins and paths that somebody made up. Each is refused in words, and nothing is
 //! created.
 
-use edge::oidc::testing::ALICE;
+use edge::oidc::{
+    UnixTime,
+    testing::{ALICE, Idp, claims},
+};
 use http::Method;
 
 use crate::{
@@ -288,9 +291,29 @@ async fn a_pod_cannot_set_our_cookies_or_stand_between_us_and_the_browser() {
     assert_eq!(answer.headers["cross-origin-opener-policy"], "same-origin-allow-popups");
     browser.jar.remove("theme");
     assert_eq!(browser.jar, before);
+}
 
+/// Whichever worker a page registers under the root, it gets ours; a program with a token is no browser.
+#[tokio::test]
+async fn a_service_worker_of_every_page_is_ours_and_never_a_pods() {
+    let house = House::with_login_and(axum::Router::new().fallback(async || "the pod's")).await;
+    house.with_alices_pod().await;
+    let mut signed_in = Browser::of(&house, ALICE).await;
     let worker = [&FETCH[..], &[("service-worker", "script")]].concat();
-    let refused = browser.send(Method::GET, "/sw.js", &worker, "").await;
-    assert_eq!(refused.refused(403), "service_worker_refused");
-    assert_eq!(browser.send(Method::GET, "/app/sw.js", &worker, "").await.status, 200);
+    for browser in [&mut signed_in, &mut Browser::at(&house)] {
+        for path in ["/sw.js", "/sw.js?v=1", "/other.js"] {
+            let ours = browser.send(Method::GET, path, &worker, "").await;
+            assert_eq!(ours.status, 200, "{path}");
+            assert_eq!(ours.headers["content-type"], "text/javascript; charset=utf-8");
+            assert!(ours.text.contains("client.navigate(`/-/login?next="), "{path}: {}", ours.text);
+        }
+    }
+    let in_a_folder = signed_in.send(Method::GET, "/app/sw.js", &worker, "").await;
+    assert_eq!(in_a_folder.text, "the pod's");
+    assert_eq!(signed_in.fetch("/sw.js").await.text, "the pod's", "no worker asks");
+    let token = Idp::shared().token(&claims(&house.issuer().url, ALICE, UnixTime::now()));
+    let bearer = format!("Bearer {token}");
+    let program = [("authorization", bearer.as_str()), ("service-worker", "script")];
+    let answer = house.ask_with(Method::GET, "/sw.js", &program, "").await;
+    assert_eq!(answer.text, "the pod's");
 }
