@@ -8,6 +8,7 @@ mod links;
 mod marks;
 mod names;
 mod page;
+mod quotes;
 mod shell;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,15 @@ async fn what_commands_print_on_a_cluster_is_what_the_pages_show() -> Result<()>
 fn what_is_named_exists() -> Result<()> {
     let known = names::Known::read()?;
     on_every_page(|page| Ok([known.unknown(page), known.wrong_values(page)].concat()))
+}
+
+#[test]
+fn what_the_runbook_quotes_is_said() -> Result<()> {
+    let said = quotes::Said::read()?;
+    let pages = pages()?.into_iter().filter(|page| page.path.ends_with("runbook.md"));
+    let unknown: Vec<_> = pages.flat_map(|page| said.unknown(&page)).collect();
+    ensure!(unknown.is_empty(), "{}", unknown.join("\n"));
+    Ok(())
 }
 
 #[cfg(feature = "chart")]
