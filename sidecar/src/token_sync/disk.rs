@@ -64,25 +64,42 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     put(path, text, rename)
 }
 
-/// The same, but keeps the file that was there under another name, and tells it.
-pub(super) fn replace_and_keep(path: &Path, text: &str) -> Result<PathBuf, Failure> {
-    let kept = free_name(path);
-    let keep = |error| Failure::io("keep aside", path, error);
-    put(path, text, |temporary, path| {
-        fs::rename(path, &kept).map_err(keep)?;
-        rename(temporary, path).inspect_err(|_| {
-            let _ = fs::rename(&kept, path);
-        })
-    })?;
-    Ok(kept)
+/// A file that was kept aside: its name before, and now.
+pub(super) type Kept = (PathBuf, PathBuf);
+
+/// The same, but keeps `old` files aside first, those of them that are there.
+pub(super) fn replace_and_keep(
+    path: &Path,
+    text: &str,
+    old: &[PathBuf],
+) -> Result<Vec<Kept>, Failure> {
+    let mut kept = Vec::new();
+    let swapped = put(path, text, |temporary, path| {
+        for old in old.iter().filter(|old| fs::symlink_metadata(old).is_ok()) {
+            let aside = free_name(old);
+            fs::rename(old, &aside).map_err(|error| Failure::io("keep aside", old, error))?;
+            kept.push((old.clone(), aside));
+        }
+        rename(temporary, path)
+    });
+    match swapped {
+        // The new file is in place.
+        Ok(()) | Err(Failure::NotFlushed { .. }) => swapped.map(|()| kept),
+        Err(failure) => {
+            for (old, aside) in &kept {
+                let _ = fs::rename(aside, old);
+            }
+            Err(failure)
+        }
+    }
 }
 
-/// The first of `<file>.broken`, `<file>.broken-2`, ... that is not taken: what was kept is not lost to
-/// the next that breaks.
+/// The first of `<file>.kept`, `<file>.kept-2`, ... that is not taken: what was kept is not lost to the
+/// next that breaks.
 fn free_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let numbered = (2_u64..).map(|number| path.with_file_name(format!("{name}.broken-{number}")));
-    let mut names = std::iter::once(path.with_file_name(format!("{name}.broken"))).chain(numbered);
+    let numbered = (2_u64..).map(|number| path.with_file_name(format!("{name}.kept-{number}")));
+    let mut names = std::iter::once(path.with_file_name(format!("{name}.kept"))).chain(numbered);
     // There is always one: a folder has an end, the numbers have none.
     names.find(|name| fs::symlink_metadata(name).is_err()).unwrap_or_default()
 }

@@ -77,7 +77,7 @@ pub struct Args {
 pub enum BrokenConfig {
     /// Leave it, and do not let the pod start
     Refuse,
-    /// Keep it aside as FILE.broken, and make a new one from the seed
+    /// Keep it aside as FILE.kept, and make a new one from the seed
     Reseed,
 }
 
@@ -134,18 +134,19 @@ fn from_own_file(args: &Args, wanted: &Wanted) -> Result<Option<Report>, Failure
     Ok(Some(Report(told(args, &plan, changed).into())))
 }
 
-/// Makes the file from the seed. One that is `broken` is kept aside.
+/// Makes the file from the seed. One that is `broken` is kept aside; so is OpenClaw's `.bak`, which it
+/// would take for the better one (the seed is shorter and lacks its `meta`) and put back, old token and
+/// all (seen in 2026.9.6).
 fn from_seed(args: &Args, wanted: &Wanted, broken: Option<Failure>) -> Result<Report, Failure> {
     let (seed, text) = seed(args)?;
     let plan = planned(&seed, &text, wanted, &Origins::of_text(&text))?;
-    let mut lines = Vec::new();
-    match broken {
-        None => disk::replace(&args.config, &plan.text)?,
-        Some(broken) => {
-            let kept = disk::replace_and_keep(&args.config, &plan.text)?;
-            lines.push(format!("{broken}; kept as {}", kept.display()));
-        }
-    }
+    let backup = args.config.with_added_extension("bak");
+    let own = broken.as_ref().map(|_| args.config.clone());
+    let old: Vec<_> = own.into_iter().chain([backup]).collect();
+    let kept = disk::replace_and_keep(&args.config, &plan.text, &old)?;
+    let mut lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
+    let name = |(old, aside): &disk::Kept| format!("kept {} as {}", old.display(), aside.display());
+    lines.extend(kept.iter().map(name));
     lines.push(format!("made {} from {}", args.config.display(), seed.display()));
     lines.extend(told(args, &plan, true));
     Ok(Report(lines))

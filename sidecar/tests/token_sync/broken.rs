@@ -41,11 +41,11 @@ fn if_told_so_it_is_kept_aside_named_and_made_anew() {
         let home = Home::with(text);
         let ended = reseed(&home, OLD);
         ended.well(said);
-        ended.well("; kept as ");
-        ended.well("openclaw.json.broken\nmade ");
+        ended.well("openclaw.json as ");
+        ended.well("openclaw.json.kept\nmade ");
         assert_eq!(home.text(), NEW);
-        assert_eq!(fs::read(home.folder().join("openclaw.json.broken")).unwrap(), text);
-        assert_eq!(names(&home.folder()), ["openclaw.json", "openclaw.json.broken"]);
+        assert_eq!(fs::read(home.folder().join("openclaw.json.kept")).unwrap(), text);
+        assert_eq!(names(&home.folder()), ["openclaw.json", "openclaw.json.kept"]);
     }
 }
 
@@ -53,14 +53,14 @@ fn if_told_so_it_is_kept_aside_named_and_made_anew() {
 fn what_was_kept_is_not_lost_to_the_next_that_breaks() {
     let home = Home::with("{first");
     for next in ["{second", "{third"] {
-        reseed(&home, OLD).well("kept as ");
+        reseed(&home, OLD).well("\nkept ");
         fs::write(home.config(), next).unwrap();
     }
-    reseed(&home, OLD).well("openclaw.json.broken-3\n");
+    reseed(&home, OLD).well("openclaw.json.kept-3\n");
     let kept = |name: &str| fs::read_to_string(home.folder().join(name)).unwrap();
-    assert_eq!(kept("openclaw.json.broken"), "{first");
-    assert_eq!(kept("openclaw.json.broken-2"), "{second");
-    assert_eq!(kept("openclaw.json.broken-3"), "{third");
+    assert_eq!(kept("openclaw.json.kept"), "{first");
+    assert_eq!(kept("openclaw.json.kept-2"), "{second");
+    assert_eq!(kept("openclaw.json.kept-3"), "{third");
 }
 
 #[test]
@@ -76,4 +76,19 @@ fn a_good_file_is_not_made_anew_and_a_broken_seed_replaces_nothing() {
     let ended = Ended::of(without.args(["--broken-config", "reseed"]));
     ended.badly(10, "openclaw.json is absent or broken, and no --seed was given");
     assert_eq!((home.state(), names(&home.folder()).len()), (before, 1));
+}
+
+/// OpenClaw 2026.9.6 puts its `.bak` back in the place of a file that is much shorter or lacks its `meta`.
+#[test]
+fn a_backup_with_an_older_token_is_kept_from_openclaw_wherever_the_file_is_made() {
+    let homes = [Home::empty(), Home::with(""), Home::with("{broken")];
+    for home in homes {
+        let backup = home.folder().join("openclaw.json.bak");
+        fs::write(&backup, OLD).unwrap();
+        reseed(&home, OLD).well("openclaw.json.bak.kept\nmade ");
+        assert_eq!(home.text(), NEW);
+        assert!(!backup.exists());
+        let kept = fs::read_to_string(home.folder().join("openclaw.json.bak.kept")).unwrap();
+        assert_eq!(kept, OLD);
+    }
 }
