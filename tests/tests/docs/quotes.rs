@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::page::{Page, top};
 
 /// What OpenClaw 2026.9.6 said when each was provoked.
-const OPENCLAWS: [&str; 10] = [
+const OPENCLAWS: [&str; 11] = [
     "origin not allowed (open the Control UI from the gateway host or allow it in \
      gateway.controlUi.allowedOrigins)",
     "pairing required: device is not approved yet",
@@ -22,6 +22,7 @@ const OPENCLAWS: [&str; 10] = [
      try again shortly.",
     "LLM request failed: network connection error.",
     "internal error",
+    "Config auto-restored from backup",
 ];
 
 /// So much of a text must stand in the source as it is; the rest may be what is put in. In bytes.
