@@ -166,17 +166,30 @@ $(CARGO_DENY)/bin/cargo-deny:
 	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
 .PHONY: bench
-bench: bench-webhook bench-sidecar bench-spawner ## goals, and ratios beside a peer or a baseline; results in target/bench too
+bench: bench-webhook bench-sidecar bench-spawner bench-instructions bench-report ## everything that is measured, and the page docs/benchmarks (half an hour, two quiet cores)
+
+.PHONY: bench-report
+bench-report: ## the page docs/benchmarks, from what target/bench holds
+	cargo run --quiet -p bench --bin bench-report -- --record target/bench
+
+.PHONY: bench-page
+bench-page: ## the page docs/benchmarks once more, from docs/benchmarks/results
+	cargo run --quiet -p bench --bin bench-report
+
+# The Go webhook that ours is compared with.
+GO_WEBHOOK := $(CACHE)/bench/go-webhook
+$(GO_WEBHOOK): $(wildcard bench/go-webhook/*)
+	cd bench/go-webhook && CGO_ENABLED=0 GOWORK=off go build -mod readonly -trimpath -ldflags "-s -w" -o $@ .
 
 BENCH_STATE := $(CURDIR)/target/bench/cluster
 
 .PHONY: bench-webhook
-bench-webhook: toolchain ## the webhook: one admission in process, over TLS, and its memory
+bench-webhook: toolchain $(GO_WEBHOOK) ## the webhook: one admission in process, over TLS beside one in Go, and its memory
 	cargo build --quiet -p cluster-dev
 	cargo build --profile image --target $(TARGET) -p webhook --bins --example bench-webhook
 	@export CLUSTER_DEV_STATE=$(BENCH_STATE); mkdir -p target/bench; \
 	$(CLUSTER) up --control-plane-only && export $$($(CLUSTER) env | grep '^KUBECONFIG=') && \
-	BENCH_KUBECONFIG=$$KUBECONFIG $(BINARIES)/examples/bench-webhook; status=$$?; \
+	BENCH_KUBECONFIG=$$KUBECONFIG BENCH_GO_WEBHOOK=$(GO_WEBHOOK) $(BINARIES)/examples/bench-webhook; status=$$?; \
 	$(CLUSTER) down; exit $$status
 
 # The sidecar as the Dockerfile builds it.

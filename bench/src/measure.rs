@@ -3,7 +3,6 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
 
 /// Clock ticks in a second: `USER_HZ`, 100 on every architecture that Rust and musl support.
 const TICKS: u64 = 100;
@@ -15,7 +14,7 @@ pub(crate) struct Program {
 }
 
 /// Memory in MB of 1,000,000 bytes.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
     /// Resident, summed over the processes: pages they share count once for each.
     pub(crate) rss: f64,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 /// Which crates of ours a crate of ours may use in its product, dev-dependencies aside.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("contract", &[]),
     ("edge", &["contract"]),
     ("webhook", &["contract", "edge"]),
@@ -21,7 +21,8 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     // Its Kubernetes certificates are made by the same hand.
     ("cluster-dev", &["contract", "certs-dev"]),
     // It measures programs from outside, as they are shipped.
-    ("bench", &["contract", "edge", "certs-dev"]),
+    ("bench-results", &[]),
+    ("bench", &["bench-results", "contract", "edge", "certs-dev"]),
     ("tests", &["contract", "edge", "certs-dev", "webhook", "sidecar", "spawner", "runtime"]),
 ];
 

@@ -1,31 +1,29 @@
 //! One admission from the bytes of the question to the bytes of the answer, without a network.
 
+use bench_results::{Goal, Results};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 use webhook::{config::Config, review};
 
-use crate::{
-    Result,
-    report::{Goal, Report},
-};
+use crate::Result;
 
 /// The configuration of all benchmarks.
 pub(crate) const CONFIG: &str = include_str!("../tests/webhook.yaml");
 
-pub(crate) fn measure(report: &mut Report) -> Result<()> {
+pub(crate) fn measure(report: &mut Results) -> Result<()> {
     let config: Config = CONFIG.parse()?;
     let Times { p50, p99, cpu } = time(&typical(), &config, 20_000)?;
-    report.goal("typical pod: p50", p50, "ms", Goal::Below(0.5));
-    report.goal("typical pod: p99", p99, "ms", Goal::Below(3.0));
-    report.note("typical pod: on the processor", cpu, "ms");
+    report.goal("typical pod: p50", "ms", p50, Goal::Below(0.5));
+    report.goal("typical pod: p99", "ms", p99, Goal::Below(3.0));
+    report.note("typical pod: on the processor", "ms", cpu);
     let Times { p50, p99, cpu } = time(&with_variables(2_000), &config, 500)?;
-    report.note("2,000 variables: p50", p50, "ms");
-    report.goal("2,000 variables: p99", p99, "ms", Goal::Below(10.0));
-    report.note("2,000 variables: on the processor", cpu, "ms");
+    report.note("2,000 variables: p50", "ms", p50);
+    report.goal("2,000 variables: p99", "ms", p99, Goal::Below(10.0));
+    report.note("2,000 variables: on the processor", "ms", cpu);
     let Times { p50, p99, cpu } = time(&of_size(3 << 20), &config, 100)?;
-    report.note("3 MB: p50", p50, "ms");
-    report.goal("3 MB: p99", p99, "ms", Goal::Below(60.0));
-    report.note("3 MB: on the processor", cpu, "ms");
+    report.note("3 MB: p50", "ms", p50);
+    report.goal("3 MB: p99", "ms", p99, Goal::Below(60.0));
+    report.note("3 MB: on the processor", "ms", cpu);
     Ok(())
 }
 
@@ -87,7 +85,7 @@ pub(crate) fn typical() -> Vec<u8> {
     question(&pod())
 }
 
-fn pod() -> Value {
+pub(crate) fn pod() -> Value {
     serde_norway::from_str(include_str!("../tests/corpus/openclaw.yaml")).unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
+use serde_json::Value;
 use tokio::{
     net::TcpStream,
     task::JoinSet,
@@ -29,13 +30,14 @@ const CONNECTIONS: usize = 2;
 const AT_ONCE: usize = 4;
 
 /// What `count` admissions took.
-#[derive(Default)]
 pub(crate) struct Load {
     /// Admissions a second.
     pub(crate) rate: f64,
     /// Milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    /// Of the server's processes, for one admission, in milliseconds.
+    pub(crate) cpu: f64,
 }
 
 /// Sends `count` admissions, each as soon as one before it is answered.
@@ -43,7 +45,7 @@ pub(crate) async fn run(subject: &Subject, count: usize) -> Result<Load> {
     let body = Bytes::from(typical());
     let left = Arc::new(AtomicUsize::new(count));
     let mut senders = JoinSet::new();
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), subject.cpu()?);
     for _ in 0..CONNECTIONS {
         let connection = connect(subject).await?;
         for _ in 0..AT_ONCE {
@@ -56,7 +58,20 @@ pub(crate) async fn run(subject: &Subject, count: usize) -> Result<Load> {
     }
     let rate = count as f64 / began.elapsed().as_secs_f64();
     let (p50, p99) = percentiles(times);
-    Ok(Load { rate, p50, p99 })
+    let cpu = (subject.cpu()? - before) / count as f64;
+    Ok(Load { rate, p50, p99, cpu })
+}
+
+/// What the answer to the typical pod is.
+pub(crate) async fn answer(subject: &Subject) -> Result<Value> {
+    let mut connection = connect(subject).await?;
+    let response = connection.send_request(question(typical().into())?).await?;
+    Ok(serde_json::from_slice(&response.into_body().collect().await?.to_bytes())?)
+}
+
+fn question(body: Bytes) -> Result<Request<Full<Bytes>>> {
+    let request = Request::post(format!("https://{HOST}/mutate"));
+    Ok(request.header(header::CONTENT_TYPE, "application/json").body(Full::new(body))?)
 }
 
 async fn connect(subject: &Subject) -> Result<SendRequest<Full<Bytes>>> {
@@ -77,9 +92,7 @@ async fn send(
     let mut times = Vec::new();
     let take = |left: usize| left.checked_sub(1);
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-        let request = Request::post(format!("https://{HOST}/mutate"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body.clone()))?;
+        let request = question(body.clone())?;
         let began = Instant::now();
         let response = connection.send_request(request).await?;
         let status = response.status();

@@ -1,5 +1,5 @@
 //! `make bench-webhook`: how long an admission takes in process and over TLS, and what the server
-//! weighs, beside a server that only says yes.
+//! weighs, beside a webhook in Go and a server that only says yes.
 //!
 //! The server that is measured is the release binary as it goes into the image. Everything is on
 //! loopback, bounded in count, and ends by itself.
@@ -9,23 +9,18 @@ mod baseline;
 mod cluster;
 mod in_process;
 mod load;
-mod report;
+mod peers;
 mod subject;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use self::{
-    cluster::Cluster,
-    load::Load,
-    report::{Goal, Report},
-    subject::Subject,
-};
+use bench_results::{Goal, Results};
+
+use self::{cluster::Cluster, subject::Subject};
 
 /// Any error: a benchmark that cannot run says why, and that is all it can do.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Admissions of one comparison.
-const COMPARED: usize = 20_000;
 /// Admissions after which memory is looked at again.
 const MANY: usize = 100_000;
 
@@ -58,50 +53,31 @@ async fn run() -> Result<()> {
         let folder = args.next().ok_or("baseline: which folder?")?;
         return baseline::serve(folder.as_ref()).await;
     }
-    let mut report = Report::default();
+    let mut report = Results::new("webhook");
+    report.program("webhook", env!("CARGO_PKG_VERSION"));
     in_process::measure(&mut report)?;
-    if part.as_deref() == Some("in-process") {
-        return report.publish();
+    if part.as_deref() != Some("in-process") {
+        peers::measure(&mut report).await?;
+        weight(&mut report).await?;
     }
-    over_tls(&mut report).await?;
-    weight(&mut report).await?;
-    report.publish()
-}
-
-/// Both servers in turn, twice: throughput and latency as ratios.
-async fn over_tls(report: &mut Report) -> Result<()> {
-    let (webhook, baseline) = (Subject::with_files().await?, Subject::baseline().await?);
-    let mut best = [Load::default(), Load::default()];
-    for _ in 0..2 {
-        for (subject, best) in [&webhook, &baseline].into_iter().zip(&mut best) {
-            let load = load::run(subject, COMPARED).await?;
-            if load.rate > best.rate {
-                *best = load;
-            }
-        }
-    }
-    let [webhook, baseline] = best;
-    for (name, load) in [("webhook", &webhook), ("a server that only says yes", &baseline)] {
-        report.note(&format!("over TLS, {name}: admissions a second"), load.rate, "/s");
-        report.note(&format!("over TLS, {name}: p50"), load.p50, "ms");
-        report.note(&format!("over TLS, {name}: p99"), load.p99, "ms");
-    }
-    report.note("over TLS: throughput, webhook / yes", webhook.rate / baseline.rate, "x");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
+    report.write(&Path::new(folder).join("webhook.json"))?;
+    println!("{}", report.table());
     Ok(())
 }
 
 /// Memory at rest and after many admissions.
-async fn weight(report: &mut Report) -> Result<()> {
+async fn weight(report: &mut Results) -> Result<()> {
     let cluster = Cluster::connect().await?;
     let (mode, subject) = match &cluster {
         Some(cluster) => ("self", Subject::with_own_authority(cluster).await?),
         None => ("provided", Subject::with_files().await?),
     };
     let idle = subject.resident()?;
-    report.goal(&format!("RSS idle, tls.mode {mode}"), idle, "MiB", Goal::Below(10.0));
+    report.goal(&format!("RSS idle, tls.mode {mode}"), "MiB", idle, Goal::Below(10.0));
     load::run(&subject, MANY).await?;
     let grown = subject.resident()? - idle;
-    report.goal("RSS after 100,000 admissions, more than idle", grown, "MiB", Goal::Below(2.0));
+    report.goal("RSS after 100,000 admissions, more than idle", "MiB", grown, Goal::Below(2.0));
     if cluster.is_none() {
         report
             .say("tls.mode self needs a cluster in BENCH_KUBECONFIG; measured with files instead");

@@ -68,6 +68,14 @@ impl Subject {
         Self::start(command, folder, Some(ca)).await
     }
 
+    /// The webhook that one would write in Go (bench/go-webhook).
+    pub(crate) async fn go(program: &Path) -> Result<Self> {
+        let (folder, ca) = certificate()?;
+        let mut command = Command::new(program);
+        command.arg(folder.path());
+        Self::start(command, folder, Some(ca)).await
+    }
+
     /// Waits until the server says that it is ready and where.
     async fn start(mut command: Command, folder: TempDir, ca: Option<String>) -> Result<Self> {
         let log = folder.path().join("log");
@@ -95,6 +103,18 @@ impl Subject {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.split_whitespace().next());
         Ok(kibibytes.ok_or("no VmRSS")?.parse::<f64>()? / 1024.0)
+    }
+}
+
+impl Subject {
+    /// Milliseconds that the server has been on processors, all threads together: fields 14 and 15 of
+    /// proc(5)'s stat, in ticks of 10 ms.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name before may hold anything, but ends with the last parenthesis.
+        let (_, fields) = stat.rsplit_once(')').ok_or("an odd stat")?;
+        let ticks = fields.split_ascii_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        Ok(ticks.sum::<std::result::Result<f64, _>>()? * 10.0)
     }
 }
 
@@ -147,8 +167,8 @@ fn client(ca: &str) -> Result<Arc<ClientConfig>> {
 
 /// Where admissions are answered, once they are.
 fn ready(log: &str) -> Option<SocketAddr> {
-    if let Some(address) = log.strip_prefix("admissions ") {
-        return address.trim().parse().ok();
+    if let Some(address) = log.lines().find_map(|line| line.strip_prefix("admissions ")) {
+        return address.parse().ok();
     }
     let is_ready = log.contains(r#""gate":"certificate""#);
     let line = log.lines().find(|line| line.contains(r#""listener":"admissions""#))?;

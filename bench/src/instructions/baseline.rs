@@ -82,6 +82,11 @@ impl Baseline {
         }
     }
 
+    /// What `path` may cost.
+    pub(super) fn limit(&self, path: &str) -> Option<u64> {
+        self.of(path).map(|entry| most(entry.instructions))
+    }
+
     fn of(&self, path: &str) -> Option<&Entry> {
         self.0.get(ARCH)?.get(path)
     }
@@ -90,8 +95,8 @@ impl Baseline {
 impl Verdict {
     fn of(known: Option<u64>, counted: u64) -> Self {
         let Some(known) = known else { return Self::New };
-        let tolerated = known * TOLERANCE_PERCENT / 100;
-        if counted > known + tolerated {
+        let tolerated = most(known) - known;
+        if counted > most(known) {
             Self::Costlier
         } else if counted + tolerated < known {
             Self::Cheaper
@@ -108,6 +113,11 @@ impl Verdict {
             Self::Costlier => "MISSED",
         }
     }
+}
+
+/// What a path may cost that is known to cost this.
+const fn most(known: u64) -> u64 {
+    known + known * TOLERANCE_PERCENT / 100
 }
 
 /// Percent by which `counted` is more than `known`.

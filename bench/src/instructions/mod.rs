@@ -8,8 +8,9 @@ mod path;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use bench_results::{Goal, Results};
 
-use self::baseline::Baseline;
+use self::{baseline::Baseline, path::Counted};
 
 /// How many instructions the hot paths cost, beside what is written down
 #[derive(Debug, clap::Parser)]
@@ -27,6 +28,15 @@ pub struct Args {
     )]
     baseline: PathBuf,
 
+    /// Where the counts go as JSON
+    #[arg(
+        long,
+        env = "BENCH_OUT",
+        value_name = "FILE",
+        default_value = "target/bench/instructions.json"
+    )]
+    out: PathBuf,
+
     /// Write down what is counted now, because of this
     #[arg(long, env = "REASON", value_name = "REASON")]
     record: Option<String>,
@@ -37,7 +47,7 @@ pub struct Args {
 /// # Errors
 /// A path costs more than it may, or cannot be counted.
 pub fn run(args: &Args) -> Result<()> {
-    let Args { examples, baseline: file, record } = args;
+    let Args { examples, baseline: file, out, record } = args;
     let mut baseline = Baseline::read(file)?;
     let counted = path::count_all(examples)?;
     if let Some(reason) = record {
@@ -45,6 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
         baseline.record(&counted, reason.trim());
         return baseline.write(file);
     }
+    results(&baseline, &counted).write(out)?;
     let costly = baseline.compare(&counted);
     ensure!(
         costly.is_empty(),
@@ -54,4 +65,18 @@ pub fn run(args: &Args) -> Result<()> {
         baseline::TOLERANCE_PERCENT,
     );
     Ok(())
+}
+
+/// The counts, each with what it may be.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn results(baseline: &Baseline, counted: &[Counted]) -> Results {
+    let mut results = Results::new("instructions");
+    for &Counted { path, instructions } in counted {
+        let measured = instructions as f64;
+        match baseline.limit(path) {
+            Some(limit) => results.goal(path, "", measured, Goal::AtMost(limit as f64)),
+            None => results.note(path, "", measured),
+        };
+    }
+    results
 }

@@ -9,6 +9,7 @@ mod report;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
+use bench_results::load_average;
 use edge::oidc::testing::ALICE;
 use tokio::{
     task::LocalSet,
@@ -20,7 +21,6 @@ use crate::{
     cores::{self, Cores},
     issuer::Issuer,
     load::{CONNECTIONS, Closed, Latency, Requests, STRETCH, Target, WARM_UP, paced, saturate},
-    machine::{Machine, load_average},
     measure::{Memory, Program},
     peer::{Kind, Peer, Running},
     upstream,
@@ -85,15 +85,17 @@ struct Rested {
 }
 
 /// Measures everything, prints the table and writes the JSON.
+///
+/// # Errors
+/// Something could not be measured.
 pub fn run(args: Args) -> Result<()> {
-    let machine = Machine::this();
     let cores = Cores::choose()?;
     cores::pin(cores.ours)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, measure(args, machine, cores))
+    LocalSet::new().block_on(&runtime, measure(args, cores))
 }
 
-async fn measure(args: Args, machine: Machine, cores: Cores) -> Result<()> {
+async fn measure(args: Args, cores: Cores) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let issuer = Issuer::start().await?;
     let upstream = upstream::start().await?;
@@ -108,7 +110,7 @@ async fn measure(args: Args, machine: Machine, cores: Cores) -> Result<()> {
         token,
         args,
     };
-    let mut report = Report::new(machine, bench.args.rate);
+    let mut report = Report::new(bench.args.rate);
     let mut peers = Vec::new();
     for &kind in &bench.args.peers {
         match Peer::prepare(
@@ -133,9 +135,7 @@ async fn measure(args: Args, machine: Machine, cores: Cores) -> Result<()> {
         eprintln!("… round {round} of {}, load {}", bench.args.rounds, load_average());
         bench.round(&mut peers, &mut report).await?;
     }
-    report.write(&bench.args.out)?;
-    report.print();
-    Ok(())
+    report.publish(&bench.args.out)
 }
 
 impl Bench {

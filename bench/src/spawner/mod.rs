@@ -8,7 +8,6 @@ mod cluster;
 mod pods;
 mod proxying;
 mod replica;
-mod report;
 mod spawns;
 mod user;
 mod wake;
@@ -17,6 +16,7 @@ mod weight;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use bench_results::Results;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::LocalSet;
 
@@ -26,10 +26,9 @@ use self::{
     pods::Crowd,
     proxying::Proxying,
     replica::Setup,
-    report::Report,
     wake::Sleepers,
 };
-use crate::{issuer::Issuer, machine::Machine, upstream};
+use crate::{issuer::Issuer, upstream};
 
 /// The spawner against a real API server
 #[derive(Debug, clap::Parser)]
@@ -126,7 +125,8 @@ pub fn run(mut args: Args) -> Result<()> {
     edge::program::install_crypto_provider();
     let asked = args.web_sockets;
     args.web_sockets = affordable(asked)?;
-    let mut report = Report::new(Machine::this());
+    let mut report = Results::new("spawner");
+    report.program("spawner", "");
     if args.web_sockets < asked {
         report.say(format!(
             "{} WebSockets instead of {asked}: this process may not open more files",
@@ -137,7 +137,7 @@ pub fn run(mut args: Args) -> Result<()> {
     LocalSet::new().block_on(&runtime, measure(args, report))
 }
 
-async fn measure(args: Args, mut report: Report) -> Result<()> {
+async fn measure(args: Args, mut report: Results) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bench = Bench::prepare(args, folder.path().to_owned()).await?;
     let upstream = upstream::start().await?;
@@ -157,7 +157,7 @@ async fn measure(args: Args, mut report: Report) -> Result<()> {
         bench.with_crowd(&crowd, upstream, &mut report).await?;
         bench.cluster.remove_pods().await?;
     }
-    report.publish(&bench.args.out)
+    crate::publish(&mut report, &bench.args.out)
 }
 
 impl Bench {
@@ -186,7 +186,7 @@ impl Bench {
         &self,
         crowd: &Crowd,
         upstream: std::net::SocketAddr,
-        report: &mut Report,
+        report: &mut Results,
     ) -> Result<()> {
         if self.measures(Part::Weight) {
             for _ in self.rounds("weight") {

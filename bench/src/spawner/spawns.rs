@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use bench_results::{Goal, Results};
 use contract::object;
 use jiff::Timestamp;
 use tokio::{
@@ -17,7 +18,6 @@ use super::{
     Bench,
     audit::{Call, by_kind},
     replica::{Replica, server},
-    report::{Goal, Report},
     user::user,
 };
 use crate::load::{Connection, Latency};
@@ -34,7 +34,7 @@ struct Asked {
 }
 
 /// Every user of this round starts a server for the first time, and, when it is gone, once more.
-pub(super) async fn round(bench: &Bench, number: usize, report: &mut Report) -> Result<()> {
+pub(super) async fn round(bench: &Bench, number: usize, report: &mut Results) -> Result<()> {
     let replica = Replica::start(&bench.setup, &[]).await?;
     let count = bench.args.spawns;
     // No two rounds have the same users, or they would not be new.
@@ -77,7 +77,7 @@ async fn ask_all(replica: &Replica, users: &[(String, String)], rate: u32) -> Re
     Ok(asked)
 }
 
-fn tell_times(who: &str, asked: &[Asked], calls: &[Call], report: &mut Report) -> Result<()> {
+fn tell_times(who: &str, asked: &[Asked], calls: &[Call], report: &mut Results) -> Result<()> {
     let created: HashMap<_, _> = calls
         .iter()
         .filter(|call| call.is("create", "pods") && call.code() == 201)
@@ -100,7 +100,7 @@ fn tell_times(who: &str, asked: &[Asked], calls: &[Call], report: &mut Report) -
 
 /// What the API server was asked for, for each spawn. A lease is renewed and a watch begun anew whether
 /// anybody spawns or not.
-fn tell_calls(who: &str, count: usize, calls: &[Call], report: &mut Report) {
+fn tell_calls(who: &str, count: usize, calls: &[Call], report: &mut Results) {
     let of_spawns = |call: &&Call| call.resource() != "leases" && call.verb != "watch";
     #[expect(clippy::cast_precision_loss, reason = "some thousand")]
     let each = |calls: usize| calls as f64 / count as f64;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use bench_results::{Goal, Results};
 use contract::port;
 use edge::oidc::testing::AUDIENCE;
 use tokio::{
@@ -20,7 +21,6 @@ use tokio::{
 use super::{
     Bench,
     replica::{Replica, server},
-    report::{Goal, Report},
     user::{address, user},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl Sleepers {
     }
 
     /// Everybody asks, then one pod after the other becomes ready.
-    pub(super) async fn round(&self, bench: &Bench, report: &mut Report) -> Result<()> {
+    pub(super) async fn round(&self, bench: &Bench, report: &mut Results) -> Result<()> {
         let replica = Replica::start(&bench.setup, &[]).await?;
         let mut waiting = JoinSet::new();
         for sleeper in &self.all {

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use bench_results::{Goal, Results};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -16,7 +17,6 @@ use super::{
     audit::{Call, by_kind},
     pods::Crowd,
     replica::Replica,
-    report::{Goal, Report},
 };
 use crate::load::HOST;
 
@@ -28,7 +28,7 @@ const WATCHED: Duration = Duration::from_secs(75);
 const AT_ONCE: usize = 32;
 
 /// Starts a replica with all pods there, and weighs it.
-pub(super) async fn round(bench: &Bench, crowd: &Crowd, report: &mut Report) -> Result<()> {
+pub(super) async fn round(bench: &Bench, crowd: &Crowd, report: &mut Results) -> Result<()> {
     let replica = Replica::start(&bench.setup, &[]).await?;
     let pods = crowd.len();
     let what = format!("start to ready with {pods} pods");
@@ -44,7 +44,7 @@ pub(super) async fn round(bench: &Bench, crowd: &Crowd, report: &mut Report) -> 
 pub(super) async fn idle_web_sockets(
     bench: &Bench,
     crowd: &Crowd,
-    report: &mut Report,
+    report: &mut Results,
 ) -> Result<()> {
     let count = bench.args.web_sockets;
     // As many connections as its limit lets in by default would leave no room for anybody else.
@@ -80,7 +80,7 @@ pub(super) async fn idle_web_sockets(
 
 /// What the replica asked the API server for since it was ready. The events about pods are listed once,
 /// after the pods, and the leader looks through the network policies now and then.
-fn tell_calls(calls: &[Call], report: &mut Report) {
+fn tell_calls(calls: &[Call], report: &mut Results) {
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let number = |count: usize| count as f64;
     let lists = calls.iter().filter(|call| call.is("list", "pods")).count();

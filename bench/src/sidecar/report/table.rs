@@ -1,14 +1,14 @@
 use std::fmt::Write as _;
 
-use super::{Report, Subject, column::COLUMNS, goal::Goal};
+use bench_results::median;
 
-use crate::median::median;
+use super::{Report, Sample, Subject, column::COLUMNS};
 
 /// Wide enough for every title and value.
 const WIDTH: usize = 11;
 
 pub(super) fn render(report: &Report) -> String {
-    let mut text = format!("{}\n", report.machine);
+    let mut text = format!("{}\n", report.results.machine);
     // Writing to a string cannot fail.
     let _ = write(&mut text, report);
     text
@@ -36,8 +36,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     for subject in report.subjects.iter().filter(|subject| subject.missing.is_none()) {
         writeln!(text, "{:9}{}{}", subject.name, subject.version, pss(subject))?;
     }
-    writeln!(text, "\ngoals")?;
-    report.goals.iter().try_for_each(|goal| line(text, goal))
+    Ok(())
 }
 
 fn row(text: &mut String, subject: &Subject) -> std::fmt::Result {
@@ -45,7 +44,8 @@ fn row(text: &mut String, subject: &Subject) -> std::fmt::Result {
     match &subject.missing {
         Some(why) => write!(text, "  not measured: {why}")?,
         None => {
-            for (value, column) in subject.medians.iter().zip(&COLUMNS) {
+            for column in &COLUMNS {
+                let value = subject.median(column.of);
                 write!(text, "{value:>WIDTH$.decimals$}", decimals = column.decimals)?;
             }
         }
@@ -55,22 +55,12 @@ fn row(text: &mut String, subject: &Subject) -> std::fmt::Result {
 
 /// What the table has no room for.
 fn pss(subject: &Subject) -> String {
-    let of = |pick: fn(&super::Sample) -> f64| median(subject.rounds.iter().map(pick).collect());
+    let of = |pick: fn(&Sample) -> f64| subject.median(pick);
     format!(
         "; PSS idle {:.2}, after {:.2} MB; uncached {:.0} req/s; had {:.0} % of its core",
         of(|sample| sample.idle.pss),
         of(|sample| sample.after.pss),
         of(|sample| sample.requests_per_second_uncached),
         of(|sample| sample.core_share) * 100.0,
-    )
-}
-
-fn line(text: &mut String, goal: &Goal) -> std::fmt::Result {
-    let Goal { what, measured, limit, met, decimals } = goal;
-    let verdict = if *met { "met   " } else { "MISSED" };
-    writeln!(
-        text,
-        "  {verdict} {what}: {measured:.decimals$} ({limit:.decimals$}; distance {:+.decimals$})",
-        measured - limit
     )
 }

@@ -1,20 +1,27 @@
 use std::{fs, thread};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the numbers come from.
-#[derive(Debug, Serialize)]
-pub(crate) struct Machine {
-    processor: String,
-    cores: usize,
-    memory_gib: u64,
-    kernel: String,
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// As it calls itself.
+    pub processor: String,
+    /// How many the run could use.
+    pub cores: usize,
+    /// In all, of 1024 MiB each.
+    pub memory_gib: u64,
+    /// Linux' version.
+    pub kernel: String,
     /// The one-minute load average when the run began: what else was going on.
-    pub(crate) load_before: f64,
+    pub load_before: f64,
 }
 
 impl Machine {
-    pub(crate) fn this() -> Self {
+    /// This one, now.
+    #[must_use]
+    pub fn this() -> Self {
         let line = |path: &str, name: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
             let value = text.lines().find(|line| line.starts_with(name))?.split_once(':')?.1;
@@ -33,10 +40,11 @@ impl Machine {
     }
 }
 
-/// The one-minute load average.
-pub(crate) fn load_average() -> f64 {
+/// The one-minute load average, 0 where nobody counts.
+#[must_use]
+pub fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }
 
 impl std::fmt::Display for Machine {

@@ -1,5 +1,6 @@
 /// The value in the middle; of two the mean. Not a number when there is none.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     let half = values.len() / 2;
