@@ -13,7 +13,7 @@ use crate::{Result, in_process::pod, load, subject::Subject};
 /// Admissions of one comparison.
 const COMPARED: usize = 20_000;
 const ROUNDS: usize = 3;
-const GO: &str = "Go, controller-runtime";
+const GO: &str = "Go webhook";
 const YES: &str = "only says yes";
 
 /// A server, and the peer's name if it is not ours.
@@ -31,7 +31,7 @@ pub(crate) async fn measure(report: &mut Results) -> Result<()> {
         Some(program) => {
             let go = Subject::go(&program).await?;
             same_injection(&load::answer(&ours).await?, &load::answer(&go).await?)?;
-            report.program(GO, "bench/go-webhook, pinned by its go.mod");
+            report.program(GO, "controller-runtime's server, decoder and patch helper (bench/go-webhook)");
             peers.push(Compared { peer: Some(GO), subject: go });
         }
         None => report.missing(GO, "BENCH_GO_WEBHOOK names no program"),

@@ -172,8 +172,8 @@ impl Results {
 
     /// A number when there are `at` of what it grows with.
     pub fn grows(&mut self, name: &str, unit: &str, per: &str, at: f64, measured: f64) {
-        match self.growth.iter_mut().find(|growth| growth.name == name) {
-            Some(growth) => growth.points.push([at, measured]),
+        match self.growth.iter_mut().find(|known| known.name == name && known.per == per) {
+            Some(known) => known.points.push([at, measured]),
             None => self.growth.push(Growth {
                 name: name.to_owned(),
                 unit: unit.to_owned(),

@@ -29,7 +29,8 @@ pub(super) fn render(results: &Results) -> String {
 }
 
 fn panel(svg: &mut Svg, growth: &Growth, [left, top]: [f64; 2], width: f64) {
-    svg.text("t", [left, top + 14.0], &format!("{}, {}", growth.name, growth.unit));
+    let unit = if growth.unit.is_empty() { String::new() } else { format!(" ({})", growth.unit) };
+    svg.text("t", [left, top + 14.0], &(growth.name.clone() + &unit));
     let most =
         |of: fn(&[f64; 2]) -> f64| growth.points.iter().map(of).fold(f64::MIN_POSITIVE, f64::max);
     let (widest, highest) = (most(|[at, _]| *at), most(|[_, value]| *value));

@@ -18,7 +18,7 @@ pub(crate) use self::goals::unexplained;
 pub(crate) const PAGE: &str = "README.md";
 
 /// The benchmarks in the page's order, with what each is about and how it is run.
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 5] = [
     Benchmark {
         name: "webhook",
         title: "Admission",
@@ -34,19 +34,14 @@ const BENCHMARKS: [Benchmark; 6] = [
     Benchmark {
         name: "spawner",
         title: "Spawner",
-        about: "Against a real API server, by the API server's own account of the calls.",
+        about: "Against a real API server, by the API server's own account of calls and bytes. The pods' status is written by the \
+                benchmark instead of kubelets.",
     },
     Benchmark {
         name: "path",
         title: "The whole path",
         about: "From the request to the first byte of the runtime, under a real kubelet with the image there: \
                 a user's pod through spawner and sidecar, and the same pod without either.",
-    },
-    Benchmark {
-        name: "scale",
-        title: "Growth",
-        about: "What the users cost, with their pods' status written by the benchmark instead of kubelets, \
-                and straight lines through the points.",
     },
     Benchmark {
         name: "instructions",

@@ -33,9 +33,9 @@ pub(super) const TENANT: &str = "bench-tenant";
 /// How long the spawner's token is good, in seconds.
 const TOKEN_SECONDS: i64 = 4 * 3600;
 /// How many writes are under way at once when many are to be made.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How many pods one call removes.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 /// What of the chart is installed: what the spawner needs to be allowed and told. The admission webhook
 /// and the policies are left out: nothing here runs pods.
 const INSTALLED: [&str; 3] =
@@ -44,7 +44,7 @@ const INSTALLED: [&str; 3] =
 /// The API server.
 #[derive(Clone)]
 pub(super) struct Cluster {
-    client: Client,
+    pub(super) client: Client,
     pods: Api<Pod>,
 }
 

@@ -2,9 +2,11 @@
 //! for them, what that costs the API server by its own account, what a request through it costs beside
 //! HAProxy and Envoy, and what it weighs.
 
+mod account;
 mod audit;
 mod browser;
 mod cluster;
+mod growth;
 mod pods;
 mod proxying;
 mod replica;
@@ -72,6 +74,10 @@ pub struct Args {
     #[arg(long, env = "BENCH_PODS", value_name = "COUNT", default_value_t = 10_000)]
     pods: usize,
 
+    /// Numbers of users between which growth is measured
+    #[arg(long, env = "BENCH_GROWTH", value_name = "COUNT", value_delimiter = ',', default_values_t = [100, 1_000, 10_000])]
+    growth: Vec<usize>,
+
     /// Idle WebSockets
     #[arg(long, env = "BENCH_WEB_SOCKETS", value_name = "COUNT", default_value_t = 10_000)]
     web_sockets: usize,
@@ -100,10 +106,12 @@ enum Part {
     Weight,
     /// Requests to pods that are ready
     Proxying,
+    /// What users cost as there are more of them
+    Growth,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Spawns, Self::Wake, Self::Weight, Self::Proxying];
+    const ALL: [Self; 5] = [Self::Spawns, Self::Wake, Self::Weight, Self::Proxying, Self::Growth];
 }
 
 /// Everything that a run holds on to.
@@ -156,6 +164,9 @@ async fn measure(args: Args, mut report: Results) -> Result<()> {
         let crowd = Crowd::create(&bench).await?;
         bench.with_crowd(&crowd, upstream, &mut report).await?;
         bench.cluster.remove_pods().await?;
+    }
+    if bench.measures(Part::Growth) {
+        growth::measure(&bench, &mut report).await?;
     }
     crate::publish(&mut report, &bench.args.out)
 }

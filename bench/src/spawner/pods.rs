@@ -50,6 +50,7 @@ impl Crowd {
     }
 }
 
-fn at(number: usize) -> Ipv4Addr {
+/// The address of the pod with this number.
+pub(super) fn at(number: usize) -> Ipv4Addr {
     address(NETWORK, number % ADDRESSES + 1)
 }
