@@ -165,6 +165,33 @@ deny: $(CARGO_DENY)/bin/cargo-deny ## licences, banned crates, sources (builds c
 $(CARGO_DENY)/bin/cargo-deny:
 	cargo install --locked --version 0.20.2 cargo-deny --root $(CARGO_DENY)
 
+CYCLONEDX := $(CACHE)/cargo-cyclonedx
+BUNDLE_LICENSES := $(CACHE)/cargo-bundle-licenses
+RELEASE := target/release-files
+
+# Of what is linked into each program, for the images' target.
+.PHONY: sbom
+sbom: $(CYCLONEDX)/bin/cargo-cyclonedx ## what is in each program, as CycloneDX (target/release-files/*.cdx.json)
+	tests/sbom.sh $(CYCLONEDX)/bin/cargo-cyclonedx $(TARGET) $(RELEASE)
+
+$(CYCLONEDX)/bin/cargo-cyclonedx:
+	cargo install --locked --version 0.5.9 cargo-cyclonedx --root $(CYCLONEDX)
+
+.PHONY: notices
+notices: $(BUNDLE_LICENSES)/bin/cargo-bundle-licenses ## licences of everything that is linked in, with their texts (target/release-files/NOTICES.yaml)
+	@mkdir -p $(RELEASE)
+	PATH="$(BUNDLE_LICENSES)/bin:$$PATH" cargo bundle-licenses --format yaml --output $(RELEASE)/NOTICES.yaml
+
+$(BUNDLE_LICENSES)/bin/cargo-bundle-licenses:
+	cargo install --locked --version 5.0.0 cargo-bundle-licenses --root $(BUNDLE_LICENSES)
+
+# Not part of `make test`: the second build takes as long as a release build.
+.PHONY: reproducible
+reproducible: binaries $(CRANE) ## the programs built a second time, and the images of both builds, have the same bytes
+	cargo build --quiet -p cluster-dev
+	cargo build --profile image --target $(TARGET) $(PROGRAMS:%=-p %) --target-dir target/reproducible
+	tests/reproducible.sh $(CLUSTER) $(CRANE) $(BINARIES) target/reproducible/$(TARGET)/image
+
 .PHONY: bench
 bench: bench-webhook bench-sidecar bench-spawner bench-instructions bench-report ## everything that is measured, and the page docs/benchmarks (half an hour, two quiet cores)
 

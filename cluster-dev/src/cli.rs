@@ -59,6 +59,8 @@ enum Command {
     Env,
     /// Make images of static binaries and give them to the cluster
     Load(images::LoadArgs),
+    /// Make images of static binaries and push them to a registry of yours; needs no cluster
+    Push(images::PushArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -77,5 +79,6 @@ pub(crate) fn run() -> Result<()> {
         Command::Status => status::run(&layout),
         Command::Env => environment::print(&layout),
         Command::Load(args) => images::load(&layout, &args),
+        Command::Push(args) => images::push_elsewhere(&layout, &args),
     }
 }

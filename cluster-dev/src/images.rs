@@ -14,8 +14,9 @@ use crate::{
     kind,
     layout::Layout,
     mode::Mode,
-    network::{inside, run},
-    openclaw, process, report, tools,
+    network::{inside, output, run},
+    openclaw, process, report,
+    tools::{self, Tool},
 };
 
 /// The registry's address on the node's loopback.
@@ -60,6 +61,40 @@ pub(crate) struct LoadArgs {
     /// The real OpenClaw too, made of its registry packages (needs npm)
     #[arg(long)]
     openclaw: bool,
+}
+
+/// Arguments of `cluster-dev push`.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Where the images go; crane's login is used, and loopback is spoken to without TLS
+    #[arg(long, value_name = "HOST/PATH")]
+    to: String,
+    /// The images' tag
+    #[arg(long)]
+    tag: String,
+    /// Folder with the static binaries webhook, sidecar, spawner and runtime (`make binaries` makes them)
+    #[arg(
+        long,
+        default_value = "target/x86_64-unknown-linux-musl/image",
+        env = "CLUSTER_DEV_BINARIES"
+    )]
+    binaries: PathBuf,
+}
+
+/// Makes the images of our programs, pushes them to any registry and prints each with its digest, which
+/// is the same for the same programs.
+#[expect(clippy::print_stdout, reason = "what scripts read")]
+pub(crate) fn push_elsewhere(layout: &Layout, args: &PushArgs) -> Result<()> {
+    tools::ensure(layout, &[Tool::CRANE])?;
+    for name in PROGRAMS {
+        let reference = format!("{}/{name}:{}", args.to, args.tag);
+        let program = args.binaries.join(name);
+        let image = Image { name, program: &program, user: NONROOT, arguments: &[] };
+        push(layout, &image, &reference)?;
+        let digest = output(crane(layout).args(["digest", &reference]))?;
+        println!("{reference}@{}", digest.trim());
+    }
+    Ok(())
 }
 
 /// Makes the images of our programs and gives them to the cluster. The tag is a hash of the content,

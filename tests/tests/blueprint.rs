@@ -28,6 +28,16 @@ fn it_names_the_charts_version() -> Result<()> {
     Ok(())
 }
 
+/// The version stands in the workspace's Cargo.toml; the chart cannot read it there.
+#[test]
+fn the_chart_has_the_programs_version() -> Result<()> {
+    let chart = read("Chart.yaml")?;
+    for key in ["version", "appVersion"] {
+        assert_eq!(of(&chart, key), env!("CARGO_PKG_VERSION"), "{key} of chart/Chart.yaml");
+    }
+    Ok(())
+}
+
 /// What it asks for exists in the chart, with the type and the default that it says.
 #[test]
 fn what_it_asks_for_are_values_of_the_chart() -> Result<()> {
