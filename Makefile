@@ -193,7 +193,7 @@ reproducible: binaries $(CRANE) ## the programs built a second time, and the ima
 	tests/reproducible.sh $(CLUSTER) $(CRANE) $(BINARIES) target/reproducible/$(TARGET)/image
 
 .PHONY: bench
-bench: bench-webhook bench-sidecar bench-spawner bench-instructions bench-report ## everything that is measured, and the page docs/benchmarks (half an hour, two quiet cores)
+bench: bench-webhook bench-sidecar bench-spawner bench-path bench-instructions bench-report ## everything that is measured, and the page docs/benchmarks (half an hour, two quiet cores)
 
 .PHONY: bench-report
 bench-report: ## the page docs/benchmarks, from what target/bench holds
@@ -238,6 +238,12 @@ bench-spawner: toolchain ## the spawner: spawns, wake-ups, API calls, requests b
 	target/release/bench-spawner --spawner target/bench/$(TARGET)/image/spawner \
 	  --sidecar target/bench/$(TARGET)/image/sidecar --webhook $(BINARIES)/webhook; status=$$?; \
 	$(CLUSTER) down; exit $$status
+
+# On the cluster of `make demo`, which stays up.
+.PHONY: bench-path
+bench-path: images ## from the request to a runtime's first byte on the real cluster, beside the same pod without injection
+	@if $(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only'; then echo "a control plane alone runs no pods: not measured"; \
+	else cargo run --quiet -p tests --bin bench-path; fi
 
 # On one thread, with fixed input: what valgrind counts is the same on a busy machine.
 .PHONY: bench-instructions

@@ -61,3 +61,4 @@ pub mod requests;
 pub mod stage;
 pub mod story;
 pub mod trust;
+pub mod whole_path;

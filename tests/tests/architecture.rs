@@ -23,7 +23,19 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     // It measures programs from outside, as they are shipped.
     ("bench-results", &[]),
     ("bench", &["bench-results", "contract", "edge", "certs-dev"]),
-    ("tests", &["contract", "edge", "certs-dev", "webhook", "sidecar", "spawner", "runtime"]),
+    (
+        "tests",
+        &[
+            "bench-results",
+            "contract",
+            "edge",
+            "certs-dev",
+            "webhook",
+            "sidecar",
+            "spawner",
+            "runtime",
+        ],
+    ),
 ];
 
 /// What `cargo metadata` says of the workspace.
