@@ -55,6 +55,9 @@ pub async fn measure(rounds: u32, out: &Path) -> Result<()> {
         stage.pods.remove(BARE).await?;
     }
     report.say("The image is on the node, and nothing else waits for the kubelet.");
+    report.say(
+        "Without injection the home is an emptyDir: a user's claim is for that user's pod alone.",
+    );
     report.write(out)
 }
 
@@ -106,6 +109,12 @@ fn bare(pod: &Pod, key: &BTreeMap<String, ByteString>) -> Result<Pod> {
     let fields = spec.as_object_mut().context("a spec that is no object")?;
     // Where the scheduler put that one.
     fields.remove("nodeName");
+    for volume in fields.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        // A home is for its user's pod alone.
+        if volume.get("persistentVolumeClaim").is_some() {
+            *volume = json!({"name": volume.get("name"), "emptyDir": {}});
+        }
+    }
     let container = fields.get_mut("containers").and_then(|all| all.get_mut(0));
     let container = container.and_then(Value::as_object_mut).context("no container")?;
     let variables = container.entry("env").or_insert_with(|| json!([]));
@@ -134,13 +143,16 @@ mod tests {
                 "name": "openclaw-a", "uid": "1",
                 "labels": {"catalyst.openova.io/openclaw-user": "a"},
             },
-            "spec": {"nodeName": "node", "containers": [{"name": "runtime", "image": "r"}]},
+            "spec": {"nodeName": "node", "volumes": [
+                {"name": "home", "persistentVolumeClaim": {"claimName": "openclaw-home-a"}},
+            ], "containers": [{"name": "runtime", "image": "r"}]},
         }))
         .unwrap();
         let bare = bare(&pod, &BTreeMap::new()).unwrap();
         assert_eq!((bare.name_any().as_str(), bare.labels().len()), (BARE, 0));
         let spec = bare.spec.unwrap();
         assert_eq!(spec.node_name, None);
+        assert!(spec.volumes.unwrap()[0].empty_dir.is_some());
         let env = spec.containers[0].env.as_ref().unwrap();
         assert_eq!(env[0].value.as_deref(), Some("0.0.0.0:18789"));
     }

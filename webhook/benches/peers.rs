@@ -31,7 +31,10 @@ pub(crate) async fn measure(report: &mut Results) -> Result<()> {
         Some(program) => {
             let go = Subject::go(&program).await?;
             same_injection(&load::answer(&ours).await?, &load::answer(&go).await?)?;
-            report.program(GO, "controller-runtime's server, decoder and patch helper (bench/go-webhook)");
+            report.program(
+                GO,
+                "controller-runtime's server, decoder and patch helper (bench/go-webhook)",
+            );
             peers.push(Compared { peer: Some(GO), subject: go });
         }
         None => report.missing(GO, "BENCH_GO_WEBHOOK names no program"),
