@@ -172,13 +172,17 @@ fn told(
     if report.inflight > 0 {
         return keep(Why::Http, LOOK_AGAIN);
     }
+    let unused = report.last_client_activity.map(|at| at.until(report.now));
     let silence = report.last_data_frame.map(|frame| frame.until(report.now));
     if let Some(silence) = silence.filter(|silence| *silence < policy.ws_idle)
         && report.ws_open > 0
     {
-        return keep(Why::WebSocket, policy.ws_idle.saturating_sub(silence));
+        // It may be closed at any time, and from then on only the timeout counts.
+        let left = policy.idle_timeout.zip(unused).filter(|_| !old);
+        let left = left.map_or(LOOK_AGAIN, |(timeout, unused)| timeout.saturating_sub(unused));
+        let silent = policy.ws_idle.saturating_sub(silence);
+        return keep(Why::WebSocket, silent.min(left.max(LOOK_AGAIN)));
     }
-    let unused = report.last_client_activity.map(|at| at.until(report.now));
     if let (false, Some(timeout), Some(unused)) = (old, policy.idle_timeout, unused)
         && unused < timeout
     {

@@ -40,11 +40,13 @@ pub fn outlook(pod: &PodView, asked: Asked, policy: &Policy, now: Timestamp) -> 
         _ => None,
     };
     let used = activity.as_ref().map(|activity| activity.at);
+    let after = |timeout: Duration| used?.saturating_add(timeout).ok();
     let stops_at = match decide(pod, asked, policy, now) {
         Verdict::Keep { why: Why::Recent | Why::Busy, until } => {
-            let after = |timeout: Duration| used?.saturating_add(timeout).ok();
             until.max(policy.idle_timeout.and_then(after))
         }
+        // The next look is sooner, in case it is closed.
+        Verdict::Keep { why: Why::WebSocket, .. } => after(policy.ws_idle),
         Verdict::Keep { until, .. } => until,
         Verdict::Sleep(_) => Some(now),
         Verdict::Ask => None,

@@ -111,7 +111,7 @@ fn a_request_in_flight_is_never_cut_off() {
 #[test]
 fn a_silent_websocket_keeps_nothing_awake() {
     let verdict = |asked| decide(&pod(), asked, &policy(), at("18:00"));
-    assert_eq!(verdict(told(None, Some(45), 0, 1)), keep(Why::WebSocket, "18:15"));
+    assert_eq!(verdict(told(None, Some(45), 0, 1)), keep(Why::WebSocket, "18:01"));
     assert_eq!(verdict(told(None, Some(60), 0, 1)), Verdict::Sleep(StopReason::Idle));
     assert_eq!(verdict(told(Some(90), None, 0, 3)), Verdict::Sleep(StopReason::Idle));
     assert_eq!(
@@ -119,6 +119,17 @@ fn a_silent_websocket_keeps_nothing_awake() {
         Verdict::Sleep(StopReason::Idle),
         "it is closed"
     );
+}
+
+#[test]
+fn a_websocket_that_is_closed_meanwhile_is_not_waited_for() {
+    let verdict = |asked, policy| decide(&pod(), asked, &policy, at("18:00"));
+    assert_eq!(verdict(told(None, Some(10), 0, 1), policy()), keep(Why::WebSocket, "18:20"));
+    assert_eq!(verdict(told(None, Some(0), 0, 1), policy()), keep(Why::WebSocket, "18:30"));
+    let short = Policy { ws_idle: minutes(5), ..policy() };
+    assert_eq!(verdict(told(None, Some(2), 0, 1), short), keep(Why::WebSocket, "18:03"));
+    let old = Policy { max_age: Some(minutes(360)), ..policy() };
+    assert_eq!(verdict(told(None, Some(0), 0, 1), old), keep(Why::WebSocket, "18:01"));
 }
 
 #[test]
