@@ -29,7 +29,7 @@ use super::recorder::{bearer, recording};
 const MODEL: &str = "stand-in-1";
 
 /// How long a held answer waits to be told to go on, at most.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+const LONGEST_HOLD: Duration = Duration::from_secs(180);
 
 /// Whose key is whose: name by key.
 pub type Keys = BTreeMap<String, String>;
@@ -117,7 +117,8 @@ impl Question {
     /// that out of an answer.
     fn asked(&self) -> String {
         let mut said = self.messages.iter().rev().map(text);
-        said.find(|text| !text.starts_with(OPENCLAWS_OWN)).unwrap_or_default()
+        let said = said.find(|text| !text.starts_with(OPENCLAWS_OWN)).unwrap_or_default();
+        as_said(&said).to_owned()
     }
 
     /// What the answer waits for after its first word. A program in between may not pass metadata on,
@@ -139,6 +140,21 @@ fn text(message: &Value) -> String {
         _ => String::new(),
     }
 }
+
+/// Without what OpenClaw writes before a message (the time in brackets, and what it knows of a browser's
+/// user) and after it: of an answer that quotes those, the Control UI shows a part alone.
+fn as_said(text: &str) -> &str {
+    let said = text.split_once(" UTC] ").map_or(text, |(_, said)| said);
+    let said = said.split_once(OPENCLAWS_NOTE).map_or(said, |(said, _)| said);
+    let known = said.starts_with(OPENCLAW_KNOWS).then(|| said.split_once("\n```\n\n"));
+    known.flatten().map_or(said, |(_, said)| said)
+}
+
+/// How begins what OpenClaw knows of whoever sent a message, as JSON between fences.
+const OPENCLAW_KNOWS: &str = "Conversation info: ";
+
+/// How begins what OpenClaw adds to a message.
+const OPENCLAWS_NOTE: &str = "\n\nRuntime: agent=";
 
 /// How OpenClaw's own messages begin, which tell the model what else goes on.
 const OPENCLAWS_OWN: &str = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>";
@@ -271,6 +287,22 @@ mod tests {
             door.post(chat::COMPLETIONS).bearer(&key).json(&question).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         assert_eq!(answer["choices"][0]["message"]["content"], "Hello alice, m here. You said: hi");
+    }
+
+    #[test]
+    fn what_openclaw_writes_around_a_message_is_not_repeated() {
+        let note = "\n\nRuntime: agent=main | model=newapi/stand-in-1";
+        let timed = format!("[Tue 2026-12-01 03:25 UTC] hold=h good morning{note}");
+        let sent = "[Tue 2026-12-01 03:25 UTC] Conversation info: \u{27e6}openclaw:ctx\u{27e7}\n\
+            ```json\n{\"sender\":{}}\n```\n\nhold=h good morning";
+        for (text, said) in [
+            (timed.as_str(), "hold=h good morning"),
+            (sent, "hold=h good morning"),
+            ("[1] is a list\n\nRuntime: 3 s", "[1] is a list\n\nRuntime: 3 s"),
+            ("", ""),
+        ] {
+            assert_eq!(as_said(text), said);
+        }
     }
 
     #[tokio::test]
