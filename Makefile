@@ -272,9 +272,9 @@ images: up ## static binaries as images, in the cluster
 	  echo "a control plane alone runs no pods: no images needed"; \
 	else $(MAKE) binaries && $(CLUSTER) load --binaries $(BINARIES); fi
 
-# Node.js and OpenClaw from their registry packages (tests/tools/openclaw), 300 MB.
+# Node.js with OpenClaw, and with Node-RED, from their registry packages (tests/tools), 380 MB.
 .PHONY: openclaw
-openclaw: images ## the image of the real OpenClaw, in the cluster
+openclaw: images ## the images of the real OpenClaw and of Node-RED, in the cluster
 	@command -v npm >/dev/null || $(call apt_install,nodejs npm)
 	@$(CLUSTER) env | grep -q '^CLUSTER_MODE=control-plane-only' || $(CLUSTER) load --binaries $(BINARIES) --openclaw
 

@@ -6,7 +6,7 @@ use crate::{
     images, kind,
     layout::{HOST, Layout, NODE},
     mode::Mode,
-    openclaw, tools,
+    packaged, tools,
 };
 
 /// Prints KEY=VALUE lines, for `export $(cluster-dev env)`.
@@ -24,7 +24,8 @@ pub(crate) fn print(layout: &Layout) -> Result<()> {
     println!("NODE_ADDRESS={node}");
     println!("REGISTRY={}", images::REGISTRY);
     println!("IMAGE_TAG={}", images::loaded_tag(layout));
-    println!("OPENCLAW_IMAGE={}", openclaw::loaded(layout));
+    println!("OPENCLAW_IMAGE={}", packaged::OPENCLAW.loaded(layout));
+    println!("NODE_RED_IMAGE={}", packaged::NODE_RED.loaded(layout));
     println!("TOOLS={}", tools::bin(layout)?.display());
     println!("AUDIT_LOG={}", layout.audit_log().display());
     println!("STATE_DIR={}", layout.state.display());

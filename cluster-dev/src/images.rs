@@ -15,7 +15,7 @@ use crate::{
     layout::Layout,
     mode::Mode,
     network::{inside, output, run},
-    openclaw, process, report,
+    packaged, process, report,
     tools::{self, Tool},
 };
 
@@ -58,7 +58,7 @@ pub(crate) struct LoadArgs {
         env = "CLUSTER_DEV_BINARIES"
     )]
     binaries: PathBuf,
-    /// The real OpenClaw too, made of its registry packages (needs npm)
+    /// The real OpenClaw and Node-RED too, made of their registry packages (needs npm)
     #[arg(long)]
     openclaw: bool,
 }
@@ -105,7 +105,7 @@ pub(crate) fn load(layout: &Layout, args: &LoadArgs) -> Result<()> {
     let tag = tag_of(&programs)?;
     if args.openclaw {
         // The slow part first: it needs no cluster.
-        openclaw::layer(layout)?;
+        packaged::ALL.iter().try_for_each(|image| image.layer(layout).map(drop))?;
     }
     match mode {
         Mode::ControlPlaneOnly => {
@@ -122,7 +122,10 @@ pub(crate) fn load(layout: &Layout, args: &LoadArgs) -> Result<()> {
         })?,
     }
     fs::write(layout.state.join(TAG_FILE), tag)?;
-    if args.openclaw { openclaw::remember(layout) } else { Ok(()) }
+    if args.openclaw {
+        packaged::ALL.iter().try_for_each(|image| image.remember(layout))?;
+    }
+    Ok(())
 }
 
 /// The tag of the last load, empty before the first.
@@ -151,7 +154,9 @@ fn push_all(
         pushed.push((*name, reference));
     }
     if openclaw {
-        pushed.push(openclaw::push(layout)?);
+        for image in packaged::ALL {
+            pushed.push(image.push(layout)?);
+        }
     }
     Ok(pushed)
 }

@@ -16,7 +16,7 @@ mod layout;
 mod mode;
 mod network;
 mod node;
-mod openclaw;
+mod packaged;
 mod packages;
 mod pki;
 mod process;

@@ -41,10 +41,14 @@ pub struct Cluster {
     pub image_tag: String,
     /// The image of the real OpenClaw; empty where it was not loaded.
     pub openclaw_image: String,
+    /// The image of Node-RED; empty where it was not loaded.
+    pub node_red_image: String,
     /// Folder with kubectl, helm and the others.
     pub tools: PathBuf,
     /// Where this cluster keeps its state; `cluster-dev down` removes it.
     pub state: PathBuf,
+    /// What is kept for the next cluster too, such as the layers of images.
+    pub cache: PathBuf,
 }
 
 impl Cluster {
@@ -78,8 +82,10 @@ impl Cluster {
             // Empty before the first `cluster-dev load`.
             image_tag: value("IMAGE_TAG").unwrap_or_default(),
             openclaw_image: value("OPENCLAW_IMAGE").unwrap_or_default(),
+            node_red_image: value("NODE_RED_IMAGE").unwrap_or_default(),
             tools: required("TOOLS")?.into(),
             state: required("STATE_DIR")?.into(),
+            cache: required("CACHE_DIR")?.into(),
         })
     }
 
@@ -171,7 +177,7 @@ mod tests {
     use super::*;
 
     const PRINTED: &str = "CLUSTER_MODE=namespace\nKUBECONFIG=/s/kubeconfig\nHOST_ADDRESS=10.0.0.254\n\
-        NODE_ADDRESS=10.0.0.1\nexport REGISTRY='127.0.0.1:5000/'\nIMAGE_TAG=abc\nTOOLS=/t\nSTATE_DIR=/s\n";
+        NODE_ADDRESS=10.0.0.1\nexport REGISTRY='127.0.0.1:5000/'\nIMAGE_TAG=abc\nTOOLS=/t\nSTATE_DIR=/s\nCACHE_DIR=/c\n";
 
     #[test]
     fn a_cluster_is_read_from_what_cluster_dev_prints() {

@@ -36,6 +36,7 @@
 //! | [`late_webhook`] | another mutating webhook, called after ours |
 //! | [`door`] | one way to send a request to any of them |
 //! | [`openclaw`] | the real OpenClaw in users' pods |
+//! | [`profile`] | the chart's profiles of other programs |
 //! | [`pods`] | pods as the tests see them |
 //! | [`story`] | what `make demo` tells |
 
@@ -56,6 +57,7 @@ pub mod patience;
 pub mod people;
 pub mod pods;
 pub mod process;
+pub mod profile;
 pub mod release;
 pub mod requests;
 pub mod stage;

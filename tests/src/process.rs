@@ -201,6 +201,8 @@ mod tests {
             registry: "127.0.0.1:5000".to_owned(),
             image_tag: "x".to_owned(),
             openclaw_image: String::new(),
+            node_red_image: String::new(),
+            cache: folder.to_owned(),
             tools: folder.to_owned(),
             state: folder.to_owned(),
         }

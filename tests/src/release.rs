@@ -205,8 +205,8 @@ async fn kinds(client: &Client) -> Result<Vec<(ApiResource, Scope)>> {
         .collect()
 }
 
-/// Puts `over` over `values`, key by key.
-fn merge(values: &mut Value, over: Value) {
+/// Puts `over` over `values`, key by key, as helm puts one file of values over another.
+pub(crate) fn merge(values: &mut Value, over: Value) {
     match (values, over) {
         (Value::Object(values), Value::Object(over)) => {
             for (key, value) in over {
