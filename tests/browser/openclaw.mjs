@@ -1,6 +1,6 @@
 // OpenClaw's Control UI as a user meets it: no prompt, a chat, and what is left in the browser.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { chat, opened, picture } from './control-ui.mjs';
 import { check, required, saw, signIn, withBrowser } from './driver.mjs';
 
 const address = required('ADDRESS');
@@ -12,19 +12,18 @@ await withBrowser(async (context, page) => {
   watch(page);
   await page.goto(`${address}/`);
   await signIn(page);
-  const composer = page.getByRole('textbox', { name: 'Chat composer' });
-  await composer.waitFor({ timeout: 170_000 });
+  await opened(page);
   check(page.url().startsWith(`${address}/`), `to be at the address, not ${page.url()}`);
   await picture(page, 'openclaw-connected');
   saw('the composer', { url: page.url() });
 
-  saw('answer', { text: await chat(page, 'good morning', 0) });
+  saw('answer', { text: await chat(page, 'good morning') });
   await picture(page, 'openclaw-chat');
 
   // Also without a first visit's help: what the browser has kept must do.
   await page.reload();
-  await composer.waitFor();
-  saw('answer after a reload', { text: await chat(page, 'still there', 1) });
+  await opened(page);
+  saw('answer after a reload', { text: await chat(page, 'still there') });
   check(seen.some((line) => line.startsWith('frame sent')), 'frames of a WebSocket');
   await keep(context, page);
 
@@ -41,27 +40,6 @@ async function signOutIn(tab) {
   await tab.goto(`${address}/-/`);
   await tab.getByRole('button', { name: 'Sign out' }).click();
   await tab.waitForURL(`${address}/-/signed-out`);
-}
-
-/** Asks, and waits until the answer stands there, after so many others; its text. */
-async function chat(page, text, others) {
-  await page.getByRole('textbox', { name: 'Chat composer' }).fill(text);
-  await page.locator('.chat-send-btn--send:enabled').click();
-  // The stand-in repeats the last message, which is OpenClaw's own and not the user's.
-  const answer = page.getByText(new RegExp(`Hello ${required('PERSON')}, `)).nth(others);
-  try {
-    await answer.waitFor({ timeout: 170_000 });
-  } catch (error) {
-    await picture(page, 'openclaw-failed');
-    throw error;
-  }
-  return answer.innerText();
-}
-
-async function picture(page, name) {
-  const folder = required('SCREENSHOTS');
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
 function watch(page) {

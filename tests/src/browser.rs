@@ -24,12 +24,13 @@ use crate::{
 };
 
 /// How long the next thing to see may take: a pod that starts on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(360);
 
 /// Ends TLS at the public address and passes everything on to the spawner, as an Ingress does.
 #[derive(Debug)]
 pub struct Front {
     serving: JoinHandle<()>,
+    ca: String,
 }
 
 /// A script that drives a browser. Ends with the value.
@@ -61,7 +62,13 @@ impl Front {
                 tokio::spawn(pass(stream, acceptor.clone(), spawner.clone()));
             }
         });
-        Ok(Self { serving })
+        Ok(Self { serving, ca: authority.certificate_pem().to_owned() })
+    }
+
+    /// The CA that its clients have to trust, as PEM.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        &self.ca
     }
 }
 

@@ -1,96 +1,101 @@
 //! The real OpenClaw in users' pods, where the machine has the memory for it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, ops::Deref, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use contract::{object, secret};
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::{Api, api::LogParams};
-use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
+use anyhow::{Context as _, Result};
+use contract::{label, object, secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, ListParams, LogParams},
+    runtime::wait::{await_condition, conditions},
+};
+use serde_json::Value;
+use tokio::{
+    sync::{Mutex, MutexGuard, OnceCell},
+    time::timeout,
+};
 
 use crate::{
     install::{self, TENANT},
     patience,
     people::Person,
+    profile,
     stage::Stage,
 };
 
 /// Memory that two of them and a browser take, in KiB.
 const ROOM: u64 = 4 * 1024 * 1024;
 
-/// How long a spawner may take to end.
+/// How long a home may take to go.
 const ENDING: Duration = Duration::from_secs(120);
 
 /// Where OpenClaw listens, on the pod's loopback.
 pub const PORT: u16 = 18789;
 
-/// The chart is upgraded by the first test of a program that asks for it.
-static UPGRADED: OnceCell<()> = OnceCell::const_new();
+/// There is one public address on this host, one release, and memory for one OpenClaw at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Sets the stage with OpenClaw as the runtime. `None` is a machine without the memory, which is said;
-/// in CI it is tried all the same. The next program that sets the stage has the other runtime again.
+/// Homes are made new for the first test of a program.
+static HOMES: OnceCell<()> = OnceCell::const_new();
+
+/// The stage with OpenClaw as the runtime, for one test of a program at a time.
+#[expect(missing_debug_implementations, reason = "Stage has none")]
+pub struct Alone {
+    stage: Stage,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Deref for Alone {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+/// Sets the stage with OpenClaw as the runtime, and with these values of the chart. `None` is a machine
+/// without the memory, which is said; in CI it is tried all the same. The next program that sets the
+/// stage has the other runtime again.
 ///
 /// # Errors
 /// The image was not loaded, or the chart cannot be upgraded.
-pub async fn set() -> Result<Option<Stage>> {
+pub async fn alone(values: Value) -> Result<Option<Alone>> {
     let free = free_memory()?;
     if free < ROOM && std::env::var_os("CI").is_none() {
         let free = free / 1024;
         patience::say(&format!("SKIPPED: the real OpenClaw needs 4096 MiB, {free} MiB are free"));
         return Ok(None);
     }
+    let turn = TURN.lock().await;
     // Boxed: all that together is more than a test's stack holds.
     let stage = Box::pin(Stage::set()).await?;
-    let upgrade = Box::pin(async {
-        let values = values(&stage)?;
-        install::chart(&stage.cluster, &stage.kube, &values).await?;
-        old_spawners_gone(&stage).await
-    });
-    UPGRADED.get_or_try_init(|| upgrade).await?;
-    Ok(Some(stage))
+    HOMES.get_or_try_init(|| Box::pin(remove_homes(&stage))).await?;
+    Box::pin(upgrade(&stage, values)).await?;
+    Ok(Some(Alone { stage, _turn: turn }))
 }
 
-/// One that ends still serves, and makes pods as it learnt to.
-async fn old_spawners_gone(stage: &Stage) -> Result<()> {
-    let pods: Api<Pod> = Api::namespaced(stage.kube.clone(), install::SYSTEM);
-    patience::until(ENDING, || async {
-        let spawners = pods.list(&install::of_component("spawner")).await?;
-        Ok(spawners.iter().all(|pod| pod.metadata.deletion_timestamp.is_none()))
-    })
-    .await
+/// What is in a home was seeded by the release of its day, with the models that it had.
+async fn remove_homes(stage: &Stage) -> Result<()> {
+    stage.pods.remove_all_of_users().await?;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.kube.clone(), TENANT);
+    let of_users = ListParams::default().labels(label::USER);
+    for claim in claims.list(&of_users).await? {
+        let name = claim.name_any();
+        claims.delete(&name, &DeleteParams::default()).await?;
+        let uid = claim.uid().unwrap_or_default();
+        let gone = await_condition(claims.clone(), &name, conditions::is_deleted(&uid));
+        timeout(ENDING, gone).await.with_context(|| format!("{name} does not go"))??;
+    }
+    Ok(())
 }
 
-/// The chart's values for this stage with OpenClaw's profile.
+/// Upgrades the release to these values over OpenClaw's.
 ///
 /// # Errors
-/// The image was not loaded, or the profile cannot be read.
-pub fn values(stage: &Stage) -> Result<Value> {
-    let image = &stage.cluster.openclaw_image;
-    ensure!(!image.is_empty(), "the image of OpenClaw is not loaded: `make openclaw`");
-    let (repository, tag) = image.rsplit_once(':').context("an image without a tag")?;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../chart/profiles/openclaw.yaml");
-    let mut values: Value = serde_norway::from_str(&fs::read_to_string(path)?)?;
-    let issuer = stage.keycloak.issuer();
-    overlay(&mut values, install::values(&stage.cluster, &issuer, stage.new_api.base_url())?);
-    let runtime = json!({"repository": repository, "tag": tag});
-    let newapi = json!({"models": ["stand-in-1"]});
-    overlay(&mut values, json!({"images": {"runtime": runtime}, "newapi": newapi}));
-    Ok(values)
-}
-
-/// As helm puts one file of values over another.
-fn overlay(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => merge(base, over),
-        (base, over) => *base = over,
-    }
-}
-
-fn merge(base: &mut Map<String, Value>, over: Map<String, Value>) {
-    for (name, value) in over {
-        overlay(base.entry(name).or_insert(Value::Null), value);
-    }
+/// The image was not loaded, or the chart cannot be upgraded.
+pub async fn upgrade(stage: &Stage, over: Value) -> Result<()> {
+    profile::install(stage, "openclaw", &stage.cluster.openclaw_image, over).await
 }
 
 /// The user's gateway token, which nobody but the pod's own containers may know.
