@@ -18,6 +18,7 @@ use crate::{
     app::App,
     caller::Caller,
     proxy::MOST_WAITING,
+    servers::Places,
     state::{Reason, State as Stage, Status},
     watch::{Follower, Snapshot},
 };
@@ -54,6 +55,7 @@ struct View {
     app: Arc<App>,
     user: UserId,
     follower: Follower,
+    places: Places,
     /// What was told last; the same is not told twice.
     last: Option<Status>,
     /// The client has seen everything up to this `version`, on this or another replica.
@@ -88,7 +90,8 @@ pub(crate) fn tell(
             .retry_after(HEARTBEAT)
     })?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let view = View { app, user: user.clone(), follower, last: None, seen, over: false };
+    let places = app.servers.places();
+    let view = View { app, user: user.clone(), follower, places, last: None, seen, over: false };
     let end = async move {
         tokio::select! {
             () = tokio::time::sleep(left) => {}
@@ -113,12 +116,23 @@ impl View {
         }
         let mut snapshot = self.follower.now();
         while !self.is_news(&snapshot) {
-            snapshot = self.follower.changed().await;
+            snapshot = self.changed(&snapshot).await;
         }
         let status = self.status(&snapshot);
         self.over = matches!(status.state, Stage::Ready | Stage::Failed);
         self.last = Some(status.clone());
         Some((event(&snapshot, status), self))
+    }
+
+    /// Waits for the next change: of the pod, and as long as there is none, of the queue.
+    async fn changed(&mut self, before: &Snapshot) -> Snapshot {
+        if before.pod.is_some() {
+            return self.follower.changed().await;
+        }
+        tokio::select! {
+            snapshot = self.follower.changed() => snapshot,
+            () = self.places.changed() => self.follower.now(),
+        }
     }
 
     fn status(&self, snapshot: &Snapshot) -> Status {

@@ -13,7 +13,10 @@ use std::{
 
 use aws_lc_rs::rand;
 use contract::UserId;
-use tokio::time::Instant;
+use tokio::{
+    sync::watch::{Receiver, Sender},
+    time::{Instant, sleep_until},
+};
 
 use crate::watch::Pods;
 
@@ -83,6 +86,8 @@ pub(super) struct Admission {
 struct Queue {
     /// Who was turned away, and may ask until when to keep the place.
     waiting: Vec<(UserId, Instant)>,
+    /// Tells of every change of `waiting`.
+    changes: Sender<()>,
     /// Who was let in, and whose pod the watch may not show yet.
     admitted: HashSet<UserId>,
 }
@@ -92,6 +97,13 @@ struct Queue {
 pub(super) struct Admitted {
     queue: Arc<Mutex<Queue>>,
     user: UserId,
+}
+
+/// Hears of every change of the places in the queue.
+#[derive(Clone, Debug)]
+pub struct Places {
+    queue: Arc<Mutex<Queue>>,
+    changes: Receiver<()>,
 }
 
 /// The shortest wait, the wait for each place, and the longest.
@@ -123,6 +135,12 @@ impl Admission {
         }
     }
 
+    /// The places in the queue from now on.
+    pub(super) fn places(&self) -> Places {
+        let changes = lock(&self.queue).changes.subscribe();
+        Places { queue: Arc::clone(&self.queue), changes }
+    }
+
     /// Who waits, the next first.
     pub(super) fn waiting(&self) -> Vec<UserId> {
         let mut queue = lock(&self.queue);
@@ -135,6 +153,24 @@ impl Admission {
         let mut queue = lock(&self.queue);
         queue.forget(Instant::now());
         queue.waiting.iter().position(|(waiting, _)| waiting == user).map(|at| at + 1)
+    }
+}
+
+impl Places {
+    /// Waits until somebody has come, was let in, or has given up the place.
+    pub async fn changed(&mut self) {
+        let next = lock(&self.queue).waiting.iter().map(|(_, until)| *until).min();
+        let given_up = async {
+            match next {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // The sender is in the queue.
+            _ = self.changes.changed() => {}
+            () = given_up => {}
+        }
     }
 }
 
@@ -162,7 +198,7 @@ impl Queue {
         if free.is_some_and(|free| free <= ahead) {
             return Err(ahead + 1);
         }
-        self.waiting.retain(|(waiting, _)| waiting != user);
+        self.keep_waiting(|waiting, _| waiting != user);
         self.admitted.insert(user.clone());
         Ok(())
     }
@@ -172,11 +208,21 @@ impl Queue {
             Some((_, kept)) => *kept = until,
             None => self.waiting.push((user.clone(), until)),
         }
+        // The next end may be another one now.
+        self.changes.send_replace(());
     }
 
     /// Whoever does not ask again gives up the place.
     fn forget(&mut self, now: Instant) {
-        self.waiting.retain(|(_, until)| *until > now);
+        self.keep_waiting(|_, until| until > now);
+    }
+
+    fn keep_waiting(&mut self, mut keep: impl FnMut(&UserId, Instant) -> bool) {
+        let before = self.waiting.len();
+        self.waiting.retain(|(waiting, until)| keep(waiting, *until));
+        if self.waiting.len() < before {
+            self.changes.send_replace(());
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use home::Purged;
-pub use limits::{Full, Load, ServerLimitArgs, TooMuch};
+pub use limits::{Full, Load, Places, ServerLimitArgs, TooMuch};
 pub use stop::Stopped;
 
 use crate::{
@@ -138,6 +138,12 @@ impl Servers {
     #[must_use]
     pub fn place(&self, user: &UserId) -> Option<usize> {
         self.admission.place(user)
+    }
+
+    /// Hears of every change of this replica's queue.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        self.admission.places()
     }
 
     /// Who waits in this replica's queue, the next first.
