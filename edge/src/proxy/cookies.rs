@@ -15,7 +15,7 @@ pub(super) fn to_client(headers: &mut HeaderMap) {
 }
 
 fn keep(headers: &mut HeaderMap, name: HeaderName, kept: impl Fn(&[u8]) -> Option<Vec<u8>>) {
-    let mentioned = |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b';').any(is_ours);
+    let mentioned = |value: &HeaderValue| parts(value.as_bytes()).any(is_ours);
     if !headers.get_all(&name).iter().any(mentioned) {
         return;
     }
@@ -33,11 +33,17 @@ fn keep(headers: &mut HeaderMap, name: HeaderName, kept: impl Fn(&[u8]) -> Optio
 }
 
 fn without_ours(cookies: &[u8]) -> Option<Vec<u8>> {
-    let others: Vec<&[u8]> =
-        cookies.split(|byte| *byte == b';').filter(|cookie| !is_ours(cookie)).collect();
+    let others: Vec<&[u8]> = parts(cookies).filter(|cookie| !is_ours(cookie)).collect();
     let others = others.join(&b';');
     let others = others.trim_ascii();
     (!others.is_empty()).then(|| others.to_vec())
+}
+
+/// What is between the semicolons. A session is kilobytes long, so they are not looked at one by one.
+fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b';', value).chain(std::iter::once(value.len()));
+    ends.filter_map(move |end| value.get(std::mem::replace(&mut begin, end + 1)..end))
 }
 
 /// Browsers compare the prefix without case (RFC 6265bis section 4.1.3), so an upstream may too.

@@ -23,26 +23,40 @@ enum Keep<'a> {
     Nothing,
 }
 
-/// The cookies of a request, in order.
-fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
+/// The cookies of a request, in order, as bytes: every request brings thousands of them, and all but
+/// a few are somebody's value.
+fn all(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers.get_all(header::COOKIE).into_iter().flat_map(|value| pairs(value.as_bytes()))
+}
+
+/// The cookies of one header.
+fn pairs(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let (pair, behind) = split_at(rest, b';').unwrap_or((rest, &[]));
+        let some = !rest.is_empty();
+        rest = behind;
+        some.then_some(pair)
+    })
+    .filter_map(|pair| split_at(pair.trim_ascii(), b'='))
+}
+
+/// What is before the first `byte`, and what is behind it.
+fn split_at(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let (before, behind) = text.split_at_checked(memchr::memchr(byte, text)?)?;
+    Some((before, behind.get(1..)?))
 }
 
 /// The value of the one cookie called `name`. Two of one name are nobody's.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut found = all(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
+    let mut found =
+        all(headers).filter(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value);
     let value = found.next()?;
-    found.next().is_none().then_some(value)
+    std::str::from_utf8(value).ok().filter(|_| found.next().is_none())
 }
 
 /// Whether the request claims to be of a session.
 pub(crate) fn has_session(headers: &HeaderMap) -> bool {
-    all(headers).any(|(name, _)| name.starts_with(SESSION))
+    all(headers).any(|(name, _)| name.starts_with(SESSION.as_bytes()))
 }
 
 /// The sealed session, put together.
@@ -86,7 +100,7 @@ pub(crate) fn login<'a>(headers: &'a HeaderMap, state: &str) -> Option<&'a str> 
 
 /// Remembers a login that begins, beside those that other tabs began.
 pub(crate) fn set_login(headers: &HeaderMap, state: &str, sealed: &str) -> Vec<HeaderValue> {
-    let begun = all(headers).filter(|(name, _)| name.starts_with(LOGIN)).count();
+    let begun = all(headers).filter(|(name, _)| name.starts_with(LOGIN.as_bytes())).count();
     let mut set = match begun {
         // So many are not going to be finished; they would crowd out everything else.
         MAX_LOGINS.. => clear_where(headers, |name| name.starts_with(LOGIN)),
@@ -121,8 +135,9 @@ const LOGIN_NAME_CHARS: usize = 12;
 
 fn clear_where(headers: &HeaderMap, unwanted: impl Fn(&str) -> bool) -> Vec<HeaderValue> {
     all(headers)
-        .filter(|(name, _)| unwanted(name))
-        .filter_map(|(name, _)| line(name, &Keep::Nothing))
+        .filter_map(|(name, _)| std::str::from_utf8(name).ok())
+        .filter(|name| unwanted(name))
+        .filter_map(|name| line(name, &Keep::Nothing))
         .collect()
 }
 
@@ -175,6 +190,15 @@ mod tests {
             let one_line = request(&[&format!("theme=dark; {}; b=c", cookies.join("; "))]);
             assert_eq!(session(&one_line), Some(sealed), "in one header, among others");
         }
+    }
+
+    #[test]
+    fn what_other_programs_set_does_not_end_a_session() {
+        let others = HeaderValue::from_bytes(
+            "name=J\u{f6}rg; a; =b;; __Host-openclaw-session-0=1.k.short".as_bytes(),
+        );
+        let headers = HeaderMap::from_iter([(header::COOKIE, others.unwrap())]);
+        assert_eq!(session(&headers).as_deref(), Some("k.short"));
     }
 
     #[test]

@@ -172,11 +172,11 @@ impl Login {
         let is_news = newer.is_some();
         let session = newer.unwrap_or(sent);
         let current = self.current(&session, verifier).await;
-        if current.as_ref().is_ok_and(|(_, _, verified)| self.has_ended(verified)) {
+        if current.as_ref().is_ok_and(|(_, verified)| self.has_ended(verified)) {
             return Err(NoVisit::Ended);
         }
         if !session.is_due(UnixTime::now())
-            && let Ok((session, token, verified)) = current
+            && let Ok((token, verified)) = current
         {
             let cookies =
                 if is_news { kept_in(&session, headers, &keys, site)? } else { Vec::new() };
@@ -186,7 +186,7 @@ impl Login {
             Ok(renewed) => renewed,
             // A pause of the issuer is outlived while the token is good.
             Err(NoVisit::Unavailable(fault)) => match current {
-                Ok(still_good) => still_good,
+                Ok((token, verified)) => (session, token, verified),
                 Err(_) => return Err(NoVisit::Unavailable(fault)),
             },
             Err(ended) => return Err(ended),
@@ -199,10 +199,10 @@ impl Login {
         &self,
         session: &BrowserSession,
         verifier: &Verifier,
-    ) -> Result<(BrowserSession, Token, Verified), Rejection> {
+    ) -> Result<(Token, Verified), Rejection> {
         let token = Token::from_text(session.access_token())?;
         let verified = verifier.verify(&token).await?;
-        Ok((session.clone(), token, verified))
+        Ok((token, verified))
     }
 
     async fn renew(
