@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use contract::{UserId, label, object};
 use edge::readiness::Gate;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{ConfigMap, Event as KubeEvent, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event as KubeEvent};
 use kube::{
     Api, Client,
     runtime::{WatchStreamExt as _, watcher},
 };
 
-use super::Pods;
+use super::{Pods, lean::LeanPod};
 use crate::{cluster::words, login::SignedOut, metrics::Metrics, note::Note, pod::PodView};
 
 /// How long one watch call lasts, in seconds. A connection that died without a word is noticed 5 s
@@ -53,7 +53,7 @@ pub async fn follow(follow: Follow) {
 }
 
 async fn follow_pods(follow: &Follow) {
-    let api: Api<Pod> = Api::namespaced(follow.client.clone(), &follow.namespace);
+    let api: Api<LeanPod> = Api::namespaced(follow.client.clone(), &follow.namespace);
     let config = watcher::Config::default().labels(label::USER).timeout(WATCH_SECONDS);
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     let mut listed = HashSet::new();
@@ -68,10 +68,10 @@ async fn follow_pods(follow: &Follow) {
     }
 }
 
-fn pod_event(follow: &Follow, listed: &mut HashSet<UserId>, event: watcher::Event<Pod>) {
+fn pod_event(follow: &Follow, listed: &mut HashSet<UserId>, event: watcher::Event<LeanPod>) {
     match event {
         watcher::Event::Init => listed.clear(),
-        watcher::Event::InitApply(pod) => {
+        watcher::Event::InitApply(LeanPod(pod)) => {
             if let Some(pod) = PodView::of(pod) {
                 listed.insert(pod.user.clone());
                 follow.pods.apply(pod);
@@ -84,12 +84,12 @@ fn pod_event(follow: &Follow, listed: &mut HashSet<UserId>, event: watcher::Even
             *listed = HashSet::new();
             follow.gate.ready();
         }
-        watcher::Event::Apply(pod) => {
+        watcher::Event::Apply(LeanPod(pod)) => {
             if let Some(pod) = PodView::of(pod) {
                 follow.pods.apply(pod);
             }
         }
-        watcher::Event::Delete(pod) => {
+        watcher::Event::Delete(LeanPod(pod)) => {
             if let Some(pod) = PodView::of(pod) {
                 follow.pods.remove(&pod);
             }

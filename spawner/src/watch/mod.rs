@@ -2,6 +2,7 @@
 //! polls, and nobody asks the API server twice.
 
 mod follow;
+mod lean;
 mod pods;
 
 pub use follow::{Follow, FollowSignedOut, follow};
