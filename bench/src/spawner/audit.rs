@@ -32,6 +32,7 @@ pub(super) struct Call {
     user: User,
     object_ref: Option<Object>,
     response_status: Option<Response>,
+    request_received_timestamp: Timestamp,
     /// When the stage was reached.
     pub(super) stage_timestamp: Timestamp,
 }
@@ -107,6 +108,12 @@ impl Call {
         self.object_ref.as_ref()?.name.as_deref()
     }
 
+    /// How long the API server took, in milliseconds.
+    pub(super) fn took(&self) -> f64 {
+        let took = self.stage_timestamp.duration_since(self.request_received_timestamp);
+        took.as_secs_f64() * 1e3
+    }
+
     pub(super) fn code(&self) -> u16 {
         self.response_status.as_ref().and_then(|response| response.code).unwrap_or_default()
     }
@@ -128,7 +135,7 @@ mod tests {
 
     fn line(user: &str, verb: &str, stage: &str) -> String {
         format!(
-            r#"{{"kind":"Event","stage":"{stage}","verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"pods","name":"a"}},"responseStatus":{{"code":201}},"stageTimestamp":"2026-11-24T10:00:00.123456Z"}}"#
+            r#"{{"kind":"Event","stage":"{stage}","verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"pods","name":"a"}},"responseStatus":{{"code":201}},"requestReceivedTimestamp":"2026-11-24T10:00:00.100456Z","stageTimestamp":"2026-11-24T10:00:00.123456Z"}}"#
         ) + "\n"
     }
 
@@ -155,5 +162,6 @@ mod tests {
         );
         assert_eq!(calls[0].stage_timestamp.to_string(), "2026-11-24T10:00:00.123456Z");
         assert!(calls[0].is_write() && !calls[1].is_write());
+        assert!((calls[0].took() - 23.0).abs() < 1e-6, "{}", calls[0].took());
     }
 }
