@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use edge::oidc::testing::{ALICE, BOB};
+use edge::oidc::{
+    UnixTime,
+    testing::{ALICE, BOB},
+};
 use http::Method;
 use serde_json::{Value, json};
 use tracing_subscriber::{
@@ -19,17 +22,18 @@ use crate::{
     api_server::ApiServer,
     browser::{Browser, FETCH, FORM},
     house::{House, Rules, bearer, pod_name, pod_of, ready},
+    sessions::{end_at_issuer, logout_token},
 };
 
 const CAROL: &str = "33333333-2222-4333-8444-555555555555";
 
 /// What is logged on this thread, on which all of a test runs.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Begins; ends with the guard.
-    fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let lines = fmt::layer().json().flatten_event(true).with_writer(log.clone());
         (log, tracing::subscriber::set_default(registry().with(lines)))
@@ -40,7 +44,7 @@ impl Log {
     }
 
     /// The audit's lines with this action, in order.
-    fn of(&self, action: &str) -> Vec<Value> {
+    pub(crate) fn of(&self, action: &str) -> Vec<Value> {
         let lines = self.text();
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["target"] == "audit" && line["action"] == action).collect()
@@ -52,7 +56,7 @@ impl Log {
     }
 
     /// Waits for a line that is written by itself.
-    async fn until(&self, action: &str, outcome: &str) {
+    pub(crate) async fn until(&self, action: &str, outcome: &str) {
         while !self.outcomes(action).iter().any(|found| found == outcome) {
             tokio::task::yield_now().await;
         }
@@ -151,6 +155,45 @@ async fn a_start_is_told_from_the_wish_to_its_end() {
     for line in log.of("start").into_iter().chain(log.of("started")) {
         assert_eq!(line["user"], ALICE, "{line}");
     }
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_at_the_issuer_is_told_and_so_is_one_that_proves_nothing() {
+    let (log, _guard) = Log::begin();
+    let house = house().await;
+    let other = json!({"iss": "https://evil.example"});
+    assert_eq!(end_at_issuer(&house, &logout_token(&house, other)).await.status, 400);
+    assert_eq!(end_at_issuer(&house, &logout_token(&house, json!({}))).await.status, 200);
+    assert_eq!(log.outcomes("backchannel_logout"), ["other_issuer", "ended"]);
+    assert_eq!(log.of("backchannel_logout")[0]["level"], "WARN");
+    let text = log.text();
+    assert!(!text.contains("c2b1a5d2") && !text.contains("eyJ"), "the session's name: {text}");
+}
+
+#[tokio::test]
+async fn who_keeps_a_workspace_awake_is_told_and_until_when() {
+    let (log, _guard) = Log::begin();
+    let house = House::open().await;
+    house.with_alices_pod().await;
+    let soon = text_of(UnixTime::now().as_secs() + 600);
+    let token = bearer(ALICE);
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+    for (until, status) in [("2020-01-01T00:00:00Z", 400), (soon.as_str(), 204)] {
+        let body = json!({"busyUntil": until, "reason": "secret-plan"}).to_string();
+        let path = "/-/api/v1/me/server/activity";
+        let answer = house.ask_with(Method::POST, path, &headers, &body).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+    assert_eq!(log.outcomes("busy"), ["kept"]);
+    let kept = &log.of("busy")[0];
+    assert_eq!((&kept["user"], &kept["by"]), (&json!(ALICE), &json!(ALICE)));
+    assert_eq!(kept["until"], json!(soon));
+    assert!(!log.text().contains("secret-plan"), "the reason is the user's own");
+}
+
+/// Seconds since 1970 as the API writes them.
+fn text_of(seconds: u64) -> String {
+    k8s_openapi::jiff::Timestamp::from_second(seconds.try_into().unwrap()).unwrap().to_string()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use edge::oidc::{
     testing::{ALICE, BOB},
 };
 use futures::{SinkExt as _, StreamExt as _};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -17,16 +17,19 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    browser::Browser,
-    house::{HANGS, House, ORIGIN},
+    browser::{Browser, FETCH},
+    house::{HANGS, House, ORIGIN, pod_of},
     issuer::Refresh,
     sidecar,
+    tell::events,
 };
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long the first token of a session lives.
 const LIFE: u64 = 4;
+
+const PROGRESS: &str = "/-/api/v1/me/server/progress";
 
 /// What the sidecar was shown.
 type Shown = Arc<Mutex<Vec<String>>>;
@@ -94,6 +97,29 @@ async fn a_socket_alone_outlives_its_token_and_the_browser_hears_of_it() {
     assert!(next.headers.contains_key("set-cookie"));
     assert_eq!(house.issuer().refreshes(), 1, "nobody asks twice");
     assert_eq!(*shown.lock().unwrap(), [next.json()["authorization"].as_str().unwrap()]);
+}
+
+#[tokio::test]
+async fn progress_goes_on_with_the_next_token() {
+    let house = House::with_login().await;
+    house.api.put(pod_of(ALICE, json!({"phase": "Pending"})));
+    house.until("Creating").await;
+    let (mut browser, end) = short_lived(&house).await;
+    let first = browser.fetch(PROGRESS).await;
+    assert!(UnixTime::now() >= end, "it ends with the token and not before");
+    let seen = events(&first)[0].0.unwrap().to_string();
+
+    // So an `EventSource` comes again by itself: with the session, and with what it has seen.
+    let again = [&FETCH[..], &[("last-event-id", seen.as_str())]].concat();
+    let listening = browser.send(Method::GET, PROGRESS, &again, "");
+    let kubelet = async {
+        house.somebody_waits().await;
+        house.get_ready();
+    };
+    let (second, ()) = tokio::join!(listening, kubelet);
+    assert!(second.headers.contains_key("set-cookie"), "fresh tokens: {}", second.text);
+    let told = events(&second);
+    assert_eq!((told.len(), &told[0].1["phase"]), (1, &json!("Ready")));
 }
 
 #[tokio::test]

@@ -21,13 +21,13 @@ fn tokens_live(house: &House, seconds: i64) {
     house.issuer().script(|script| script.access = json!({ "exp": exp }));
 }
 
-fn logout_token(house: &House, changes: serde_json::Value) -> String {
+pub(crate) fn logout_token(house: &House, changes: serde_json::Value) -> String {
     let claims = logout_claims(&house.issuer().url, ALICE, UnixTime::now());
     let claims = with(with(claims, json!({"aud": "openclaw", "sid": "c2b1a5d2"})), changes);
     Idp::shared().token(&claims)
 }
 
-async fn end_at_issuer(house: &House, token: &str) -> crate::house::Answer {
+pub(crate) async fn end_at_issuer(house: &House, token: &str) -> crate::house::Answer {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let body = format!("logout_token={token}");
     house.ask_with(Method::POST, "/-/backchannel-logout", &headers, &body).await

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::{
     api_server::{ApiServer, NAMESPACE},
+    audit::Log,
     house::{House, alice, alices_pod, awake, pod_name, pod_of, ready},
 };
 
@@ -143,9 +144,13 @@ async fn counted(house: &House, line: &str) {
 
 #[tokio::test]
 async fn an_unused_workspace_sleeps_and_says_why() {
+    let (log, _guard) = Log::begin();
     let sidecar = Sidecar::saying(&[unused()]);
     let house = house(&sidecar, old_pod()).await;
     house.until("Suspending").await;
+    log.until("sleep", "idle").await;
+    let told = &log.of("sleep")[0];
+    assert_eq!((&told["user"], &told["by"]), (&json!(ALICE), &json!("spawner")));
     let pod = house.api.pod(&pod_name()).unwrap();
     assert_eq!(pod["metadata"]["annotations"]["catalyst.openova.io/openclaw-stop-reason"], "idle");
     house.api.saw("annotate networkpolicy").await;
