@@ -46,11 +46,13 @@ fn fault(page: &Page, link: &Link<'_>) -> Result<Option<String>> {
     }
 }
 
-/// A path that begins with a folder of the checkout.
+/// A path that begins with a folder of the checkout. What a build makes may be there or not.
 fn is_file(span: &str) -> bool {
     let is_path = span.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte));
     let folder = span.split_once('/').map(|(folder, _)| folder);
-    is_path && folder.is_some_and(|folder| !folder.is_empty() && top().join(folder).is_dir())
+    is_path
+        && folder
+            .is_some_and(|folder| !["", "target"].contains(&folder) && top().join(folder).is_dir())
 }
 
 /// A link's text such as `nobody_gets_in`, with its backticks.

@@ -73,7 +73,8 @@ impl Judges {
     }
 }
 
-/// Values that are right somewhere, and wrong elsewhere.
+/// Values that are right somewhere, and wrong elsewhere. No date is so near that it passes while the
+/// tokens are judged: jsonwebtoken's clock goes on.
 fn values(now: u64) -> Vec<Value> {
     vec![
         Value::Null,
@@ -82,7 +83,6 @@ fn values(now: u64) -> Vec<Value> {
         json!(-1),
         json!(1),
         json!(u64::MAX),
-        json!(now),
         json!(now - 3_600),
         json!(now + 3_600),
         json!(now as f64 + 1_000.5),
