@@ -56,7 +56,9 @@ async fn whoever_comes_in_the_middle_of_the_handshake_is_served() -> Result<()> 
     let alice = stage.sign_in("alice").await?;
     stage.start_pod_of(&alice).await?;
     let admin = stage.pods.door(&alice.pod, port::SIDECAR_ADMIN, "the admin port of");
-    assert_eq!(agreement(&admin).await?, json!({"status": "ready"}));
+    let idle = || async { Ok(agreement(&admin).await? == json!({"status": "ready"})) };
+    // One that has just started has work of its own.
+    patience::until(PATIENCE, idle).await?;
     assert_eq!(readiness(&admin).await?, StatusCode::SERVICE_UNAVAILABLE, "nothing new begins");
 
     let question = chat::question("openclaw", "hold=openclaw-middle are you there");
@@ -70,7 +72,6 @@ async fn whoever_comes_in_the_middle_of_the_handshake_is_served() -> Result<()> 
     assert!(words.rest().await?.0.contains("are you there"));
 
     // One that was told to go on is asked again, and agrees again.
-    let idle = || async { Ok(agreement(&admin).await? == json!({"status": "ready"})) };
     patience::until(PATIENCE, idle).await?;
     let answer = admin.call(Method::DELETE, path::SLEEP).send().await?;
     answer.expect(StatusCode::NO_CONTENT).await?;
