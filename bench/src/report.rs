@@ -79,14 +79,17 @@ pub(crate) fn read(folder: &Path) -> Result<(Vec<Results>, Causes)> {
     Ok((all.collect::<Result<_>>()?, causes))
 }
 
-/// The files of this kind in the order of their names; none where there is no folder.
+/// The files of this kind in the order of their names, without hidden ones, which cargo keeps in its target
+/// folders; none where there is no folder.
 pub(crate) fn with_extension(folder: &Path, wanted: &str) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
     let mut files: Vec<_> = entries.collect::<std::io::Result<_>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == wanted));
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|it| it.as_encoded_bytes().starts_with(b"."));
+    files.retain(|path| path.extension().is_some_and(|it| it == wanted) && !is_hidden(path));
     files.sort();
     Ok(files)
 }
