@@ -4,16 +4,8 @@
 # CRANE serves the registry, on loopback and in memory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-helm=$1 crane=$2 folder=$(mktemp -d)
-exec 3< <(exec "$crane" registry serve --address 127.0.0.1:0 2>&1)
-registry=$!
-trap 'kill $registry; rm -r "$folder"' EXIT
-# It says its port once it listens.
-while read -r line <&3; do
-  port=$(sed -n 's/.*serving on port //p' <<<"$line")
-  [ -z "$port" ] || break
-done
-[ -n "${port:-}" ] || { echo "FAIL  the registry does not start: ${line:-}"; exit 1; }
+helm=$1 crane=$2
+. tests/registry.sh
 plainly() { "$helm" "$@" --plain-http 2>"$folder/said" || { cat "$folder/said"; exit 1; }; }
 
 version=$(sed -n 's/^version: //p' chart/Chart.yaml)

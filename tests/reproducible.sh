@@ -4,15 +4,8 @@
 # ONE and OTHER hold the programs of two builds; CRANE serves a registry, on loopback and in memory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cluster_dev=$1 crane=$2 one=$3 other=$4 folder=$(mktemp -d)
-exec 3< <(exec "$crane" registry serve --address 127.0.0.1:0 2>&1)
-registry=$!
-trap 'kill $registry; rm -r "$folder"' EXIT
-while read -r line <&3; do
-  port=$(sed -n 's/.*serving on port //p' <<<"$line")
-  [ -z "$port" ] || break
-done
-[ -n "${port:-}" ] || { echo "FAIL  the registry does not start: ${line:-}"; exit 1; }
+cluster_dev=$1 crane=$2 one=$3 other=$4
+. tests/registry.sh
 
 failed=0
 tell() { if [ "$1" = "$2" ]; then echo "ok    $3: $1"; else echo "FAIL  $3: $1 and $2"; failed=$((failed + 1)); fi; }

@@ -18,8 +18,7 @@ pub(super) struct LeanPod(pub(super) Pod);
 #[derive(Deserialize)]
 struct Wire {
     metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
+    spec: Option<Spec>,
     status: Option<PodStatus>,
 }
 
@@ -35,11 +34,10 @@ struct Metadata {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
-    #[serde(default)]
-    init_containers: Vec<Named>,
+    init_containers: Option<Vec<Named>>,
 }
 
 #[derive(Deserialize)]
@@ -61,9 +59,11 @@ impl<'de> Deserialize<'de> for LeanPod {
             ..ObjectMeta::default()
         };
         let named = |Named { name }| Container { name, ..Container::default() };
-        let init = spec.init_containers.into_iter().map(named).collect();
-        let spec = PodSpec { init_containers: Some(init), ..PodSpec::default() };
-        Ok(Self(Pod { metadata, spec: Some(spec), status }))
+        let lean = |Spec { init_containers }| PodSpec {
+            init_containers: init_containers.map(|all| all.into_iter().map(named).collect()),
+            ..PodSpec::default()
+        };
+        Ok(Self(Pod { metadata, spec: spec.map(lean), status }))
     }
 }
 
